@@ -309,7 +309,12 @@ fn the_names_are_those_of_the_template() {
 
 #[test]
 fn the_queues_are_those_of_the_templates() {
-    let parameters = [("OrganizationId", "o-exampleorgid"), ("ManagementAccountId", "999988887777"), ("SecurityHub", "true")];
+    let parameters = [
+        ("OrganizationId", "o-exampleorgid"),
+        ("ManagementAccountId", "999988887777"),
+        ("SecurityHub", "true"),
+        ("CallsDelivery", "queued"),
+    ];
     let hub = Template::hub().stack("111122223333", "us-east-1", &parameters);
     let member = Template::member();
     let stacks = [hub.nested("Member", &member), hub.nested("Forwarded", &member), hub];
@@ -324,7 +329,7 @@ fn the_status_tells_what_waits_and_what_needs_a_person() {
     hub.make_queues(false);
     let calm = hub.run(&["hub", "status", "--format", "json", "--strict"]);
     assert_eq!((calm.code, &calm.json()["unread"]), (0, &json!([])), "queues of an organization need not be there: {}", calm.stderr);
-    hub.send("guardrail-audit-calls");
+    hub.send("guardrail-audit-trail");
     hub.send("guardrail-audit-folds.fifo");
     hub.put("PLACES", "222233334444#us-east-1", "entity", "PLACE");
     let index = json!({"pk": {"S": "ACCOUNT#222233334444"}, "sk": {"S": "INDEX"}, "version": {"N": "7"}, "folded": {"N": "4"}});
@@ -333,7 +338,7 @@ fn the_status_tells_what_waits_and_what_needs_a_person() {
     let status = busy.json();
     let waiting =
         |queue: &str| status["queues"].as_array().unwrap().iter().find(|depth| depth["queue"] == queue).unwrap()["waiting"].clone();
-    assert_eq!((busy.code, waiting("guardrail-audit-calls"), waiting("guardrail-audit-folds.fifo")), (0, json!(1), json!(1)), "{status}");
+    assert_eq!((busy.code, waiting("guardrail-audit-trail"), waiting("guardrail-audit-folds.fifo")), (0, json!(1), json!(1)), "{status}");
     assert_eq!(status["behind"], json!([{"account": "222233334444", "batches": 3, "attempts": 0}]));
 
     hub.send("guardrail-audit-facts-dead");
@@ -348,7 +353,7 @@ fn the_status_tells_what_waits_and_what_needs_a_person() {
 
     let without = Hub::new("111122223307");
     let unread = without.run(&["hub", "status", "--strict"]);
-    assert!(unread.code == 4 && unread.stderr.contains("not known: guardrail-audit-calls: "), "{}", unread.stderr);
+    assert!(unread.code == 4 && unread.stderr.contains("not known: guardrail-audit-trail: "), "{}", unread.stderr);
 }
 
 #[test]

@@ -8,9 +8,10 @@ use audit_core::timestamp::Timestamp;
 
 use crate::{clock::hour_of, findings::Volume, partition::Partition, trust::Trust};
 
-/// The most that a fold reads of one partition; more is a flood. A working auditor writes a few hundred items an hour, and 14 MB if an
-/// account makes ten million calls a day and each is a violation.
-pub const READ: Volume = Volume { items: 5_000, bytes: 24 << 20 };
+/// The most that a fold reads of one partition; more is a flood. A working auditor writes an item for each event that is delivered directly:
+/// a few hundred an hour, and tens of thousands in a burst. From a queue it writes a few hundred, and 14 MB if an account makes ten million calls a
+/// day and each is a violation.
+pub const READ: Volume = Volume { items: 50_000, bytes: 24 << 20 };
 
 /// The most that is kept of facts of an account that were rewritten or removed, and of notes about that; more is a flood. An auditor never
 /// rewrites or removes a fact. A fold reads all that is kept.

@@ -1,5 +1,5 @@
-//! `audit-changes`: takes control-plane events off the queue of an account and Region, reads the state that their records hide, and writes
-//! both as facts. On a schedule it also makes the heartbeat's call.
+//! `audit-changes`: takes the control-plane events of an account and Region, reads the state that their records hide, and writes both as
+//! facts. On a schedule it also makes the heartbeat's call, and takes in again what was not delivered.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,17 +14,19 @@ use audit_core::{
     facts::{Collector, Taken},
     timestamp::Timestamp,
 };
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use aws_lambda_events::sqs::SqsBatchResponse;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     aws::Aws,
     clock::Clock,
-    connections, dead_letters,
+    connections,
+    dead_letters::{self, DeadLetters},
+    delivery::Delivery,
     error::{self, BoxError, CallError, ErrorKind, failed},
     fact::{Content, Fact, STATE, StateFact},
-    invocations::{HEARTBEAT_MODEL, HEARTBEAT_ROLE, Message, Outcome, changes_in},
+    invocations::{HEARTBEAT_MODEL, HEARTBEAT_ROLE, InvocationAuditor, Message, Outcome, changes_in},
     lambda::{Handler, Invocation},
     metrics::{Flow, Metrics},
     observations::Observations,
@@ -33,6 +35,7 @@ use crate::{
     reconcile::Task,
     settings::Environment,
     state::{AwsState, Question, ReadState},
+    undelivered::Undelivered,
 };
 
 /// Takes control-plane events in.
@@ -44,6 +47,7 @@ pub struct ChangeAuditor<S, Q> {
     /// The hub's queue of reconcile tasks, in the management account only: a change of the organization concerns every account.
     reconcile: Option<Q>,
     heartbeat: Option<Heartbeat>,
+    undelivered: Option<Undelivered<S>>,
     wait: Duration,
     metrics: Metrics,
     clock: Clock,
@@ -66,15 +70,19 @@ impl Heartbeat {
         Heartbeat { aws, role, region, dead_letter_queues }
     }
 
+    /// What lies in the account's dead-letter queues.
+    pub async fn dead_letters(&self) -> DeadLetters {
+        dead_letters::count(&self.aws, &self.dead_letter_queues).await
+    }
+
     /// Assumes the heartbeat role of the function's own account and calls a model with it. Only a refusal is a success.
-    pub async fn beat(&self, function_arn: &str) -> Result<(), CallError> {
+    pub async fn beat(&self, function_arn: &str, dead_letters: &DeadLetters) -> Result<(), CallError> {
         let parts: Vec<&str> = function_arn.split(':').collect();
         let (Some(partition), Some(account)) = (parts.get(1), parts.get(4)) else {
             return Err(CallError::new("beat", ErrorKind::Refused, "it isn't known in which account"));
         };
         let role = format!("arn:{partition}:iam::{account}:role/guardrail-audit/{}", self.role);
-        let dead_letters = dead_letters::count(&self.aws, &self.dead_letter_queues).await;
-        let aws = self.aws.in_session(&role, &self.region, &dead_letters::session_name(&dead_letters)).await;
+        let aws = self.aws.in_session(&role, &self.region, &dead_letters::session_name(dead_letters)).await;
         let message = aws_sdk_bedrockruntime::types::Message::builder()
             .role(aws_sdk_bedrockruntime::types::ConversationRole::User)
             .content(aws_sdk_bedrockruntime::types::ContentBlock::Text("heartbeat".to_owned()))
@@ -93,29 +101,26 @@ impl Heartbeat {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Request {
-    /// Make the heartbeat's call.
+    /// Take in again what was not delivered, and make the heartbeat's call.
     Heartbeat,
+    /// Take in again what was not delivered.
+    TakeAgain,
 }
 
 /// The event of the function.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub enum Input {
     /// A request.
     Request(Request),
-    /// A batch of the queue.
-    Queue(SqsEvent),
+    /// Control-plane events.
+    Delivery(Delivery),
 }
 
-/// The answer of the function.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(untagged)]
-pub enum Answer {
-    /// The messages of a batch that SQS has to deliver again.
-    Batch(SqsBatchResponse),
-    /// Nothing, to a request.
-    #[default]
-    Done,
+impl<'de> Deserialize<'de> for Input {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let payload = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(serde_json::from_str(payload.get()).map_or_else(|_| Input::Delivery(payload.into()), Input::Request))
+    }
 }
 
 /// Attempts to read a resource that is still being created or updated, before its message waits for the next delivery.
@@ -150,10 +155,15 @@ impl ChangeAuditor<AwsState, SqsQueue> {
         let hub = Arc::new(aws.in_region(&hub_region));
         connections::open_to_dynamodb(&hub).await;
         let reconcile = queue_url.filter(|_| is_management).map(|url| SqsQueue::new(Arc::clone(&hub), url));
-        let mut auditor = Self::new(Observations::new(hub, table, ttl_days), AwsState(Arc::clone(&aws)), reconcile, metrics, Clock::System);
+        let observations = Observations::new(hub, table, ttl_days);
+        let undelivered = environment.optional("UNDELIVERED_QUEUE_URL").map(|url| {
+            let calls = InvocationAuditor::new(observations.clone(), AwsState(Arc::clone(&aws)), metrics.clone(), Clock::System);
+            Undelivered::new(SqsQueue::new(Arc::clone(&aws), url), calls.with_heartbeats_of(role.clone()))
+        });
         let queues = dead_letters::queues_in(&environment.list("DEAD_LETTER_QUEUES"));
-        auditor.heartbeat = Some(Heartbeat::new(aws, role, region, queues));
-        Ok(auditor)
+        let heartbeat = Some(Heartbeat::new(Arc::clone(&aws), role, region, queues));
+        let auditor = Self::new(observations, AwsState(aws), reconcile, metrics, Clock::System);
+        Ok(ChangeAuditor { heartbeat, undelivered, ..auditor })
     }
 }
 
@@ -161,7 +171,17 @@ impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
     /// An auditor that reads state through `state`.
     pub fn new(observations: Observations, state: S, reconcile: Option<Q>, metrics: Metrics, clock: Clock) -> Self {
         let wait = Duration::from_secs(2);
-        ChangeAuditor { wanted: auditor::wanted(), observations, state, reconcile, heartbeat: None, wait, metrics, clock }
+        ChangeAuditor {
+            wanted: auditor::wanted(),
+            observations,
+            state,
+            reconcile,
+            heartbeat: None,
+            undelivered: None,
+            wait,
+            metrics,
+            clock,
+        }
     }
 
     /// Sets the pause between attempts to read a resource that is still being changed.
@@ -356,26 +376,40 @@ fn updated_at(json: &[u8]) -> Option<Timestamp> {
     Timestamp::parse(&serde_json::from_slice::<Updated>(json).ok()?.updated_at?)
 }
 
-impl<S: ReadState, Q: Queue> Handler<Input, Answer> for ChangeAuditor<S, Q> {
-    async fn handle(&self, input: Input, invocation: Invocation<'_>) -> Result<Answer, BoxError> {
-        let event = match input {
-            Input::Request(Request::Heartbeat) => {
-                let heartbeat = self.heartbeat.as_ref();
-                heartbeat
-                    .ok_or_else(|| CallError::new("beat", ErrorKind::Refused, "there is no role to beat by"))?
-                    .beat(invocation.function_arn)
-                    .await?;
-                return Ok(Answer::Done);
+impl<S: ReadState, Q: Queue> ChangeAuditor<S, Q> {
+    /// Carries a request out. What can't be taken in again is no reason to leave the heartbeat out.
+    async fn carry_out(&self, request: &Request, invocation: Invocation<'_>) -> Result<(), CallError> {
+        let heartbeat = self.heartbeat.as_ref();
+        let heartbeat = heartbeat.ok_or_else(|| CallError::new("beat", ErrorKind::Refused, "there is no role to beat by"))?;
+        let mut dead_letters = heartbeat.dead_letters().await;
+        if let Some(undelivered) = self.undelivered.as_ref().filter(|_| !dead_letters.is_empty()) {
+            let own = AccountRegion::of_function(invocation.function_arn);
+            match undelivered.take_again(self, own.as_ref(), invocation.enough()).await {
+                Ok(taken) => self.metrics.emit(&[("taken_again", taken)]),
+                Err(error) => error::warn("what was not delivered could not be taken in", &error),
             }
-            Input::Queue(event) => event,
+            dead_letters = heartbeat.dead_letters().await;
+        }
+        match request {
+            Request::Heartbeat => heartbeat.beat(invocation.function_arn, &dead_letters).await,
+            Request::TakeAgain => Ok(()),
+        }
+    }
+}
+
+impl<S: ReadState, Q: Queue> Handler<Input, SqsBatchResponse> for ChangeAuditor<S, Q> {
+    async fn handle(&self, input: Input, invocation: Invocation<'_>) -> Result<SqsBatchResponse, BoxError> {
+        let delivery = match input {
+            Input::Request(request) => {
+                self.carry_out(&request, invocation).await?;
+                return Ok(SqsBatchResponse::default());
+            }
+            Input::Delivery(delivery) => delivery,
         };
-        let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
-        let outcome = self.take(AccountRegion::of_function(invocation.function_arn).as_ref(), &messages).await;
+        let outcome = self.take(AccountRegion::of_function(invocation.function_arn).as_ref(), &delivery.messages()).await;
         self.metrics.flow(outcome.flow);
         self.metrics.emit(&[("facts", outcome.facts), ("failed", outcome.failed.len() as u64)]);
-        let mut response = SqsBatchResponse::default();
-        outcome.failed.iter().for_each(|id| response.add_failure(id));
-        Ok(Answer::Batch(response))
+        delivery.answer(&outcome)
     }
 }
 

@@ -25,19 +25,22 @@ const UNREAD: &str = "unread";
 /// Characters that a session name has at most (docs/aws/iam.md#limits).
 const LONGEST: usize = 64;
 
-/// Queues that a finding names at most. The templates have three.
+/// The messages that can be received, and those that were received in vain and are hidden for a while.
+const COUNTS: [QueueAttributeName; 2] =
+    [QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible];
+
+/// Queues that a finding names at most. A member has one, of earlier releases three.
 const SHOWN: usize = 5;
 
 /// Counts the messages in these queues, given by short name and URL.
 pub async fn count(aws: &Aws, queues: &BTreeMap<String, String>) -> DeadLetters {
     let mut found = DeadLetters::new();
     for (name, url) in queues {
-        let request = aws.sqs().get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::ApproximateNumberOfMessages);
+        let request = aws.sqs().get_queue_attributes().queue_url(url).set_attribute_names(Some(COUNTS.to_vec()));
         let answer = request.send().await.map_err(failed("GetQueueAttributes"));
-        let count = answer
-            .inspect_err(|error| error::warn("a dead-letter queue could not be asked", error))
-            .ok()
-            .and_then(|answer| answer.attributes()?.get(&QueueAttributeName::ApproximateNumberOfMessages)?.parse::<u64>().ok());
+        let answer = answer.inspect_err(|error| error::warn("a dead-letter queue could not be asked", error)).ok();
+        let number = |name| answer.as_ref()?.attributes()?.get(name)?.parse::<u64>().ok();
+        let count = COUNTS.iter().map(number).sum::<Option<u64>>();
         if count != Some(0) {
             found.insert(name.clone(), count);
         }

@@ -108,6 +108,8 @@ fn kind(code: Option<&str>, status: Option<u16>) -> ErrorKind {
         | "TransactionConflictException"
         | "ConcurrentModificationException"
         | "PolicyChangesInProgressException" => ErrorKind::Retryable,
+        // A key of KMS that is disabled, or can't be reached, may come back.
+        code if code.starts_with("KMS") => ErrorKind::Retryable,
         _ => match status {
             Some(404) => ErrorKind::NotFound,
             // Security Hub answers 401 where it isn't enabled.
@@ -178,6 +180,7 @@ mod tests {
             (Some("AccessDeniedException"), Some(400), ErrorKind::Denied),
             (Some("ValidationException"), Some(400), ErrorKind::Refused),
             (Some("InvalidAccessException"), Some(401), ErrorKind::Denied),
+            (Some("KMSDisabledException"), Some(400), ErrorKind::Retryable),
             (Some("LimitExceededException"), Some(429), ErrorKind::Retryable),
             (None, Some(503), ErrorKind::Retryable),
             (None, None, ErrorKind::Retryable),

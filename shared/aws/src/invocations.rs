@@ -1,5 +1,5 @@
-//! `audit-invocations`: takes calls and evaluations off the queue of an account and Region, judges them by the state that it reads there,
-//! and writes them as facts.
+//! `audit-invocations`: takes the calls and evaluations of an account and Region, judges them by the state that it reads there, and writes
+//! them as facts.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -15,12 +15,13 @@ use audit_core::{
     verdict::Invocations,
     world::World,
 };
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsMessage};
 
 use crate::{
     aws::Aws,
     clock::Clock,
     connections, dead_letters,
+    delivery::Delivery,
     error::{self, BoxError},
     fact::{ChangeFact, Content, Fact, HeartbeatFact},
     lambda::{Handler, Invocation},
@@ -54,7 +55,7 @@ pub struct InvocationAuditor<S> {
 pub struct Outcome {
     /// The counts of records.
     pub flow: Flow,
-    /// The ids of messages that SQS has to deliver again.
+    /// The ids of messages that have to be delivered again.
     pub failed: Vec<String>,
     /// Write capacity units that the facts took, where DynamoDB reports them.
     pub write_units: f64,
@@ -92,8 +93,8 @@ impl InvocationAuditor<AwsState> {
         let hub = aws.in_region(&hub_region);
         connections::open_to_dynamodb(&hub).await;
         let observations = Observations::new(Arc::new(hub), table, ttl_days);
-        let auditor = Self::new(observations, AwsState(Arc::new(aws)), metrics, Clock::System);
-        Ok(InvocationAuditor { heartbeat_role: environment.parsed("HEARTBEAT_ROLE_NAME", auditor.heartbeat_role)?, ..auditor })
+        let heartbeat_role = environment.parsed("HEARTBEAT_ROLE_NAME", HEARTBEAT_ROLE.to_owned())?;
+        Ok(Self::new(observations, AwsState(Arc::new(aws)), metrics, Clock::System).with_heartbeats_of(heartbeat_role))
     }
 }
 
@@ -108,6 +109,12 @@ impl<S: ReadState> InvocationAuditor<S> {
             metrics,
             clock,
         }
+    }
+
+    /// Takes refused calls of the role with this name as heartbeats.
+    #[must_use]
+    pub fn with_heartbeats_of(self, heartbeat_role: String) -> Self {
+        InvocationAuditor { heartbeat_role, ..self }
     }
 
     /// Takes a batch in. A message that can't be parsed fails alone. A fact that can't be written fails all messages of its account and
@@ -230,10 +237,9 @@ fn account_region_of_record(record: &Record<'_>) -> AccountRegion {
     AccountRegion::new(record.account_id(), record.region_code())
 }
 
-impl<S: ReadState> Handler<SqsEvent, SqsBatchResponse> for InvocationAuditor<S> {
-    async fn handle(&self, event: SqsEvent, invocation: Invocation<'_>) -> Result<SqsBatchResponse, BoxError> {
-        let messages: Vec<Message<'_>> = event.records.iter().map(Message::of).collect();
-        let outcome = self.take(AccountRegion::of_function(invocation.function_arn).as_ref(), &messages).await;
+impl<S: ReadState> Handler<Delivery, SqsBatchResponse> for InvocationAuditor<S> {
+    async fn handle(&self, delivery: Delivery, invocation: Invocation<'_>) -> Result<SqsBatchResponse, BoxError> {
+        let outcome = self.take(AccountRegion::of_function(invocation.function_arn).as_ref(), &delivery.messages()).await;
         self.metrics.flow(outcome.flow);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some write units")]
         self.metrics.emit(&[
@@ -241,8 +247,6 @@ impl<S: ReadState> Handler<SqsEvent, SqsBatchResponse> for InvocationAuditor<S> 
             ("write_units", outcome.write_units as u64),
             ("failed", outcome.failed.len() as u64),
         ]);
-        let mut response = SqsBatchResponse::default();
-        outcome.failed.iter().for_each(|id| response.add_failure(id));
-        Ok(response)
+        delivery.answer(&outcome)
     }
 }

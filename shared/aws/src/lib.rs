@@ -6,9 +6,9 @@
 //! ```text
 //! each account and Region            hub
 //!
-//! EventBridge ─► SQS ─► invocations ──┐
-//! EventBridge ─► SQS ─► changes ──────┤
-//!                                     ▼
+//! EventBridge ─►(SQS)─► invocations ──┐
+//! EventBridge ────────► changes ──────┤
+//!    └──► SQS: undelivered ──► ┘      ▼
 //! trail bucket ─► SQS ─► trail ─► observations ──stream──► route ─► SQS FIFO ─► fold ─► findings ──stream──► alerts ─► SNS, EventBridge
 //!                                     ▲                     │                    ▲        ├──stream──► security_hub ─► Security Hub
 //! CloudTrail, Bedrock,                │                     │              world │        └─► report ─► S3, HTTPS
@@ -30,7 +30,8 @@
 //!    ├─► findings                                 the table of findings
 //!    ├─► inventory ─► state ─► aws                which questions AWS is asked, and how
 //!    ├─► world, snapshots ─► bucket               its answers, kept as files
-//!    ├─► stream, queue                            what arrives, what is sent
+//!    ├─► delivery, stream, queue                  what arrives, what is sent
+//!    ├─► undelivered                              what didn't arrive, and is taken in again
 //!    ├─► digest                                   CloudTrail's proof that its files are unaltered
 //!    ├─► dead_letters                             what lies in an account's dead-letter queues
 //!    ├─► connections ─► aws                       what is opened before the first event
@@ -52,6 +53,7 @@ pub mod changes;
 pub mod clock;
 mod connections;
 pub mod dead_letters;
+pub mod delivery;
 pub mod digest;
 #[cfg(feature = "command-line")]
 pub mod doctor;
@@ -84,4 +86,5 @@ pub mod state;
 pub mod stream;
 pub mod trail;
 pub mod trust;
+pub mod undelivered;
 pub mod world;

@@ -1,11 +1,11 @@
-//! SQS queues that functions send messages to.
+//! SQS queues that functions send messages to or receive them from.
 
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, SendMessageBatchRequestEntry};
 
 use crate::{
     aws::Aws,
@@ -35,6 +35,17 @@ pub struct Ordered {
     pub body: String,
 }
 
+/// A message that was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Its id, the same in every delivery.
+    pub id: String,
+    /// What names this delivery of it, to delete it.
+    pub receipt: String,
+    /// Its body.
+    pub body: String,
+}
+
 /// A queue in SQS.
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
@@ -49,6 +60,34 @@ impl SqsQueue {
         SqsQueue { aws, url }
     }
 
+    /// Messages in a request at most (docs/aws/prices-and-limits.md#other-services).
+    pub const BATCH: usize = 10;
+
+    /// Receives up to ten messages, which SQS hides for the queue's visibility timeout. It waits for a second, since a request that doesn't
+    /// wait asks only some of the queue's servers.
+    pub async fn receive(&self) -> Result<Vec<Received>, CallError> {
+        let request = self.aws.sqs().receive_message().queue_url(&self.url).max_number_of_messages(10).wait_time_seconds(1);
+        let answer = request.send().await.map_err(failed("receive from a queue"))?;
+        let received = answer.messages.unwrap_or_default().into_iter().map(|message| Received {
+            id: message.message_id.unwrap_or_default(),
+            receipt: message.receipt_handle.unwrap_or_default(),
+            body: message.body.unwrap_or_default(),
+        });
+        Ok(received.collect())
+    }
+
+    /// Deletes messages, [`SqsQueue::BATCH`] at most. One that SQS doesn't delete is received again.
+    pub async fn delete(&self, messages: &[Received]) -> Result<(), CallError> {
+        const DELETING: &str = "delete from a queue";
+        let entry = |(index, message): (usize, &Received)| {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(&message.receipt);
+            entry.build().map_err(|error| CallError::new(DELETING, ErrorKind::Refused, error))
+        };
+        let entries = messages.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
+        let request = self.aws.sqs().delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
+        request.send().await.map(|_| ()).map_err(failed(DELETING))
+    }
+
     async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), CallError> {
         let request = self.aws.sqs().send_message_batch().queue_url(&self.url).set_entries(Some(entries));
         let answer = request.send().await.map_err(failed(SENDING))?;
@@ -59,15 +98,12 @@ impl SqsQueue {
     }
 }
 
-/// Messages in a request at most (SendMessageBatch, docs/aws/prices-and-limits.md#other-services).
-const BATCH: usize = 10;
-
 const SENDING: &str = "send to a queue";
 
 impl Queue for SqsQueue {
     async fn send(&self, messages: &[String], delay: u32) -> Result<(), CallError> {
         let delay = i32::try_from(delay).unwrap_or(0);
-        for batch in messages.chunks(BATCH) {
+        for batch in messages.chunks(Self::BATCH) {
             let entry = |(index, message): (usize, &String)| {
                 let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(message);
                 entry.delay_seconds(delay).build().map_err(|error| CallError::new(SENDING, ErrorKind::Refused, error))
@@ -78,7 +114,7 @@ impl Queue for SqsQueue {
     }
 
     async fn send_in_order(&self, messages: &[Ordered]) -> Result<(), CallError> {
-        for batch in messages.chunks(BATCH) {
+        for batch in messages.chunks(Self::BATCH) {
             let entry = |(index, message): (usize, &Ordered)| {
                 let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(&message.body);
                 let entry = entry.message_group_id(&message.group).message_deduplication_id(&message.id);

@@ -12,6 +12,11 @@ mod tls;
 
 use std::{collections::BTreeSet, time::Instant};
 
+use audit_aws::{
+    fact::{Content, Fact},
+    observations::Item,
+};
+use audit_core::facts::EvidenceRows;
 use lambda::Services;
 use serde_json::{Value, json};
 use support::{
@@ -216,6 +221,92 @@ async fn a_change_goes_through_its_binary_and_what_it_hides_is_not_made_up() {
         .map(|item| item["sk"].as_s().unwrap().split('#').next().unwrap().to_owned())
         .collect();
     assert_eq!(kinds, ["change"], "the state may not be read here, and none is reported");
+}
+
+/// An event of EventBridge that Lambda gave up, as it puts it into the destination of failures.
+fn given_up(function: &str, payload: &Value) -> String {
+    json!({
+        "version": "1.0", "timestamp": "2026-11-20T10:05:00.000Z",
+        "requestContext": {"requestId": "8476a536-e9f4-11e8-9739-2dfe598c3fcd", "condition": "RetriesExhausted", "approximateInvokeCount": 3,
+            "functionArn": format!("arn:aws:lambda:us-east-1:{MEMBER}:function:guardrail-audit-{function}:$LATEST")},
+        "requestPayload": payload,
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": {"errorType": "HandlerFailed", "errorMessage": "failed to take an event in"},
+    })
+    .to_string()
+}
+
+/// The hub's table refuses for a day. What Lambda and EventBridge leave meanwhile is taken in by the first heartbeat after it, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_the_hub_loses_nothing_and_needs_no_hands() {
+    const POISON: usize = 450;
+    let endpoint = endpoint().await;
+    let tables = tables_at(&endpoint).await;
+    let refusing = format!("http://{}", Services::default().serve().await);
+    let variables = [
+        ("OBSERVATIONS_TABLE", tables.observations.as_str()),
+        ("HUB_ACCOUNT", HUB),
+        ("UNDELIVERED_QUEUE_URL", "http://sqs.test/undelivered"),
+        ("DEAD_LETTER_QUEUES", "undelivered=http://sqs.test/undelivered"),
+    ];
+    let event = |envelope: String| serde_json::from_str::<Value>(&envelope).unwrap();
+    let call = |number: u64| event(history::envelope(&history::call(MEMBER, number, number)));
+    let parameters = json!({"guardrailInferenceConfig": {"guardrailIdentifier": GUARDRAIL, "guardrailVersion": "1"}});
+    let change = event(history::envelope(&history::record(MEMBER, "PutEnforcedGuardrailConfiguration", 9, 9, &parameters)));
+    let heartbeat = json!({"kind": "heartbeat"});
+
+    let services = Services::default();
+    let invocations = Services::default().start("audit-invocations", &refusing, &variables).await;
+    let changes = services.start("audit-changes", &refusing, &variables).await;
+    for event in [&call(1), &json!("nonsense")] {
+        assert!(invocations.invoke(event.clone()).await.is_err(), "an error makes Lambda try {event} again, and then keep it");
+    }
+    assert!(changes.invoke(change.clone()).await.is_err());
+    // More than one round receives, of what nobody can read, lies before the events.
+    for _ in 0..POISON {
+        services.leave(given_up("invocations", &json!("nonsense")));
+    }
+    services.leave(given_up("invocations", &call(1)));
+    services.leave(given_up("changes", &change));
+    // EventBridge leaves the event itself.
+    services.leave(call(2).to_string());
+    services.leave(given_up("changes", &heartbeat));
+    for number in 10..50 {
+        services.leave(given_up("invocations", &call(number)));
+    }
+    // The heartbeat is made all the same, and counts what it met in vain.
+    changes.invoke(heartbeat.clone()).await.unwrap();
+    assert_eq!(services.left().len(), POISON + 43, "only the request, which comes again by itself, is gone");
+    assert_eq!(*services.seen.lock().unwrap().sessions.last().unwrap(), format!("undelivered={}", POISON + 43));
+    assert!(tables.items(&tables.observations).await.is_empty());
+
+    let after = services.later();
+    let changes = after.start("audit-changes", &endpoint, &variables).await;
+    changes.invoke(heartbeat.clone()).await.unwrap();
+    let poison = vec![given_up("invocations", &json!("nonsense")); POISON];
+    assert_eq!(after.left(), poison, "what nobody can read stays, and holds up nothing");
+    assert_eq!(*after.seen.lock().unwrap().sessions.last().unwrap(), format!("undelivered={POISON}"));
+    let items = tables.items(&tables.observations).await;
+    let calls = |items: &[Item]| -> usize {
+        let of_packet = |item: &Item| {
+            let fact = Fact::from_item(item).unwrap();
+            let mut rows = EvidenceRows::default();
+            if let Content::Calls(bytes) = fact.content {
+                rows.unpack(MEMBER, "us-east-1", fact.partition.hour, &bytes, true).unwrap();
+            }
+            rows.stored_records().count()
+        };
+        items.iter().map(of_packet).sum()
+    };
+    assert_eq!(calls(&items), 42);
+    let of_kind = |kind: &str| items.iter().filter(|item| item["sk"].as_s().unwrap().starts_with(kind)).count();
+    assert_eq!(of_kind("change#"), 1, "{items:?}");
+    // Delivered once more, all of it is known.
+    let invocations = Services::default().start("audit-invocations", &endpoint, &variables).await;
+    invocations.invoke(call(1)).await.unwrap();
+    changes.invoke(change).await.unwrap();
+    changes.invoke(heartbeat).await.unwrap();
+    assert_eq!(after.left().len(), POISON);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,8 +23,8 @@ pub struct QueueOfHub {
     pub name: &'static str,
     /// Whether it holds what was given up, so that anything in it is wrong.
     pub is_dead: bool,
-    /// Whether every hub has it. The others exist with an organization, whose members forward events, or where findings are imported into
-    /// Security Hub.
+    /// Whether every hub has it. The others exist with an organization, whose members forward events, where calls are delivered in batches,
+    /// or where findings are imported into Security Hub.
     pub is_everywhere: bool,
 }
 
@@ -34,19 +34,13 @@ const fn queue(name: &'static str, is_dead: bool, is_everywhere: bool) -> QueueO
 
 /// The queues of `template.yaml` and of the copies of `member.yaml` in it, in the order of an event's way.
 pub const QUEUES: &[QueueOfHub] = &[
-    queue("guardrail-audit-calls", false, true),
-    queue("guardrail-audit-changes", false, true),
+    queue("guardrail-audit-calls", false, false),
     queue("guardrail-audit-forwarded-calls", false, false),
-    queue("guardrail-audit-forwarded-changes", false, false),
     queue("guardrail-audit-trail", false, true),
     queue("guardrail-audit-reconcile", false, true),
     queue("guardrail-audit-folds.fifo", false, true),
     queue("guardrail-audit-undelivered", true, true),
-    queue("guardrail-audit-calls-dead", true, true),
-    queue("guardrail-audit-changes-dead", true, true),
     queue("guardrail-audit-forwarded-undelivered", true, false),
-    queue("guardrail-audit-forwarded-calls-dead", true, false),
-    queue("guardrail-audit-forwarded-changes-dead", true, false),
     queue("guardrail-audit-trail-dead", true, true),
     queue("guardrail-audit-reconcile-dead", true, true),
     queue("guardrail-audit-facts-dead", true, true),

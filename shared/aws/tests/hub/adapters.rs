@@ -475,16 +475,20 @@ async fn the_heart_beats_and_tells_of_dead_letters() {
     double.lets_roles_be_assumed();
     let queues = ["calls", "undelivered"].map(|name| (name.to_owned(), format!("https://sqs.us-east-1.amazonaws.com/{MEMBER}/{name}")));
     let heartbeat = Heartbeat::new(double.aws(), HEARTBEAT_ROLE.to_owned(), "us-east-1".to_owned(), queues.into());
-    let count = |number: &str| Answer::Json(json!({"Attributes": {"ApproximateNumberOfMessages": number}}));
+    // One of them was received in vain, and is hidden for a while.
+    let count = |number: &str| {
+        let hidden = if number == "2" { "1" } else { "0" };
+        Answer::Json(json!({"Attributes": {"ApproximateNumberOfMessages": number, "ApproximateNumberOfMessagesNotVisible": hidden}}))
+    };
     double.on("POST /model/guardrail-audit.heartbeat/converse", [Answer::Error(403, "AccessDeniedException")]);
     let function = format!("arn:aws:lambda:us-east-1:{MEMBER}:function:guardrail-audit-changes");
     for (answers, session) in [
         (vec![count("0"), count("0")], "guardrail-audit"),
-        (vec![count("2"), count("0")], "calls=2"),
+        (vec![count("2"), count("0")], "calls=3"),
         (vec![count("0"), Answer::Error(400, "AccessDeniedException")], "undelivered=unread"),
     ] {
         double.on("GetQueueAttributes", answers);
-        heartbeat.beat(&function).await.unwrap();
+        heartbeat.beat(&function, &heartbeat.dead_letters().await).await.unwrap();
         let assumed = double.asked("AssumeRole");
         let form = assumed.last().unwrap();
         assert_eq!(form.form["RoleSessionName"], session);

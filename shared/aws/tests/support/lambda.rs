@@ -39,6 +39,8 @@ pub struct Received {
     pub sent: Vec<(String, String, String)>,
     /// For how many seconds it hid messages.
     pub hidden: Vec<u64>,
+    /// The names of the sessions in which it assumed roles.
+    pub sessions: Vec<String>,
 }
 
 /// The services with their content.
@@ -47,8 +49,18 @@ pub struct Services {
     events: Arc<Mutex<VecDeque<Value>>>,
     pub seen: Arc<Mutex<Received>>,
     pub objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    /// The messages of a queue, in which each delivery hides them.
+    pub queue: Arc<Mutex<Vec<Waiting>>>,
     /// Whether S3 takes requests for the world and never answers.
     pub never_answers_s3: Arc<AtomicBool>,
+}
+
+/// A message of a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    pub id: String,
+    pub body: String,
+    pub is_hidden: bool,
 }
 
 /// A running function.
@@ -143,6 +155,12 @@ impl Services {
         if let Some(path) = target.strip_prefix("/2018-06-01/runtime/") {
             return self.runtime(path, &body).await;
         }
+        let form = String::from_utf8_lossy(&body);
+        if form.contains("Action=AssumeRole") {
+            let session = form.split('&').find_map(|field| field.strip_prefix("RoleSessionName=")).unwrap_or_default();
+            self.seen.lock().unwrap().sessions.push(session.replace("%3D", "=").replace("%2C", ","));
+            return (200, Vec::new(), ROLE.as_bytes().to_vec());
+        }
         if header("content-type").is_some_and(|kind| kind.contains("form-urlencoded")) {
             self.seen.lock().unwrap().published.push(String::from_utf8_lossy(&body).into_owned());
             let xml = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>";
@@ -213,8 +231,50 @@ impl Services {
         (202, Vec::new(), Vec::new())
     }
 
+    /// Other services with the same queue.
+    pub fn later(&self) -> Services {
+        Services { queue: Arc::clone(&self.queue), ..Services::default() }
+    }
+
+    /// Puts a message into the queue.
+    pub fn leave(&self, body: String) {
+        let mut queue = self.queue.lock().unwrap();
+        let id = format!("m{}", queue.len());
+        queue.push(Waiting { id, body, is_hidden: false });
+    }
+
+    /// The bodies of the messages that are in the queue. The time for which they were hidden has passed.
+    pub fn left(&self) -> Vec<String> {
+        let mut queue = self.queue.lock().unwrap();
+        queue.iter_mut().for_each(|message| message.is_hidden = false);
+        queue.iter().map(|message| message.body.clone()).collect()
+    }
+
     fn sqs(&self, operation: &str, body: &[u8]) -> (u16, Vec<(String, String)>, Vec<u8>) {
         let json: Value = serde_json::from_slice(body).unwrap_or_default();
+        let mut queue = self.queue.lock().unwrap();
+        match operation {
+            "GetQueueAttributes" => {
+                let hidden = queue.iter().filter(|message| message.is_hidden).count();
+                let attributes = json!({"ApproximateNumberOfMessages": (queue.len() - hidden).to_string(),
+                    "ApproximateNumberOfMessagesNotVisible": hidden.to_string()});
+                return (200, Vec::new(), json!({"Attributes": attributes}).to_string().into_bytes());
+            }
+            "ReceiveMessage" => {
+                let received = queue.iter_mut().filter(|message| !message.is_hidden).take(10).map(|message| {
+                    message.is_hidden = true;
+                    json!({"MessageId": message.id, "ReceiptHandle": message.id, "Body": message.body})
+                });
+                return (200, Vec::new(), json!({"Messages": received.collect::<Vec<_>>()}).to_string().into_bytes());
+            }
+            "DeleteMessageBatch" => {
+                let deleted: Vec<&str> =
+                    json["Entries"].as_array().unwrap().iter().map(|entry| entry["ReceiptHandle"].as_str().unwrap()).collect();
+                queue.retain(|message| !deleted.contains(&message.id.as_str()));
+                return (200, Vec::new(), json!({"Successful": [], "Failed": []}).to_string().into_bytes());
+            }
+            _ => {}
+        }
         let mut seen = self.seen.lock().unwrap();
         let of = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
         let entries = json["Entries"].as_array().cloned().unwrap_or_default();
@@ -344,3 +404,9 @@ impl Function {
         }
     }
 }
+
+/// The answer of STS to whoever assumes a role.
+const ROLE: &str = r#"<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult>
+<AssumedRoleUser><AssumedRoleId>AROA:guardrail-audit</AssumedRoleId><Arn>arn:aws:sts::222233334444:assumed-role/r/guardrail-audit</Arn></AssumedRoleUser>
+<Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>scripted</SecretAccessKey><SessionToken>scripted</SessionToken>
+<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></AssumeRoleResponse>"#;
