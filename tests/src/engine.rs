@@ -33,6 +33,8 @@ impl Engine {
         // The engine runs functions, which must not inherit this machine's environment.
         shell.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", std::env::temp_dir());
         shell.env("GATEWAY_PORT", port.to_string()).env("BIND_HOST", "127.0.0.1").env("IOT_MTLS_ENABLED", "false");
+        // Seconds before it tries an asynchronous invocation again, where Lambda waits for a minute.
+        shell.env("LAMBDA_ASYNC_RETRY_BASE_SECONDS", "0.1");
         shell.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
         shell.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log);
         let mut child = shell.spawn().unwrap();

@@ -6,7 +6,10 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use audit_core::iam::Decision;
@@ -21,9 +24,11 @@ use crate::{
 #[derive(Debug)]
 pub struct Gate {
     port: u16,
+    refuses: Arc<AtomicBool>,
 }
 
 struct Keeper {
+    refuses: Arc<AtomicBool>,
     role: String,
     deployment: Deployment,
     hub: Client,
@@ -35,7 +40,9 @@ impl Gate {
     pub fn open(role: &str, deployment: &Deployment, hub: &Client) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let keeper = Arc::new(Keeper { role: role.to_owned(), deployment: deployment.clone(), hub: hub.clone() });
+        let refuses = Arc::new(AtomicBool::new(false));
+        let keeper =
+            Arc::new(Keeper { refuses: Arc::clone(&refuses), role: role.to_owned(), deployment: deployment.clone(), hub: hub.clone() });
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let keeper = Arc::clone(&keeper);
@@ -43,7 +50,12 @@ impl Gate {
                 std::thread::spawn(move || keeper.serve(&stream).ok());
             }
         });
-        Gate { port }
+        Gate { port, refuses }
+    }
+
+    /// Refuses every call from now on, or no longer.
+    pub fn refuse(&self, all: bool) {
+        self.refuses.store(all, Ordering::SeqCst);
     }
 
     /// The URL of the gate.
@@ -87,7 +99,7 @@ impl Keeper {
         let table = request["TableName"].as_str().unwrap_or("*");
         let key = request.pointer("/Item/pk/S").or_else(|| request.pointer("/Key/pk/S")).and_then(Value::as_str);
         let call = call(&self.role, &format!("dynamodb:{operation}"), table).with("dynamodb:LeadingKeys", key.as_slice());
-        if self.deployment.decide(&call) == Decision::Denied {
+        if self.refuses.load(Ordering::SeqCst) || self.deployment.decide(&call) == Decision::Denied {
             let message = format!("{} is not authorized to perform {}", self.role, call.action);
             return (400, json!({"__type": "com.amazon.coral.service#AccessDeniedException", "message": message}).to_string());
         }

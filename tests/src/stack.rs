@@ -114,6 +114,13 @@ impl Client {
         queue["QueueUrl"].as_str().unwrap().to_owned()
     }
 
+    /// The URL of an existing queue.
+    #[must_use]
+    pub fn queue_url(&self, name: &str) -> String {
+        let queue = self.json("sqs", "AmazonSQS.GetQueueUrl", &json!({"QueueName": name})).unwrap();
+        queue["QueueUrl"].as_str().unwrap().to_owned()
+    }
+
     /// Sends a message to a queue.
     pub fn send_message(&self, queue: &str, body: &str) {
         self.json("sqs", "AmazonSQS.SendMessage", &json!({"QueueUrl": queue, "MessageBody": body})).unwrap();
@@ -155,6 +162,15 @@ impl Client {
         let answer =
             self.send("lambda", "POST", &path, &[("Content-Type", "application/json".to_owned())], event.to_string().as_bytes())?;
         serde_json::from_slice(&answer).map_err(|error| error.to_string())
+    }
+
+    /// Invokes a function asynchronously, as a rule of EventBridge does. The engine lets nobody put events of AWS on a bus, so that this stands
+    /// for the rule; tests/tests/patterns.rs tests what rules match. Like Lambda, the engine tries it three times and then leaves it in the
+    /// function's destination of failures.
+    pub fn deliver(&self, function: &str, event: &Value) {
+        let path = format!("/2015-03-31/functions/{function}/invocations");
+        let headers = [("Content-Type", "application/json".to_owned()), ("X-Amz-Invocation-Type", "Event".to_owned())];
+        self.send("lambda", "POST", &path, &headers, event.to_string().as_bytes()).unwrap();
     }
 
     /// Writes an object.

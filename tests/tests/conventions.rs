@@ -5,7 +5,7 @@ use end_to_end::{
     deployment::{Deployment, FORWARDER, HUB, KEY, MEMBER, ORGANIZATION, REGION},
     template::{Stack, Template, files_below, root, text},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// In the older version of the policy language `${aws:PrincipalAccount}` is plain text.
 #[test]
@@ -145,7 +145,7 @@ fn global_roles_are_made_in_one_region_only() {
     assert_eq!(roles(&hub.nested("Forwarded", &member)), 0);
 }
 
-/// An idle member costs nothing: it has no alarm, no key, no table, no provisioned capacity.
+/// An idle member costs nothing: it has no polled queue, no alarm, no key, no table, no provisioned capacity.
 #[test]
 fn members_cost_nothing_while_idle() {
     let free = [
@@ -153,7 +153,7 @@ fn members_cost_nothing_while_idle() {
         "AWS::SQS::Queue",
         "AWS::SQS::QueuePolicy",
         "AWS::Lambda::Function",
-        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::Permission",
         "AWS::Logs::LogGroup",
         "AWS::IAM::Role",
@@ -172,8 +172,49 @@ fn members_cost_nothing_while_idle() {
     let forwarder = members.iter().find(|stack| stack.account == FORWARDER).unwrap();
     let functions: Vec<&str> = forwarder.of_type("AWS::Lambda::Function").map(|(name, _)| name).collect();
     assert_eq!(functions, ["AuditChanges"], "who only forwards runs nothing but the heartbeat");
-    assert_eq!(forwarder.of_type("AWS::Lambda::EventSourceMapping").count(), 0);
     assert!(forwarder.resources.contains_key("HeartbeatRule") && forwarder.resources.contains_key("HeartbeatPermission"));
+}
+
+/// Whatever a function can't take in is kept: Lambda and EventBridge leave it in a queue for two weeks, and a busy account's queue lets it be
+/// tried for longer than an outage of a day.
+#[test]
+fn what_is_not_taken_in_is_kept() {
+    let member = Template::member();
+    for delivery in ["direct", "queued"] {
+        let stack = member.stack(MEMBER, REGION, &[("CallsDelivery", delivery)]);
+        let undelivered = "arn:aws:sqs:us-east-1:222233334444:guardrail-audit-undelivered";
+        assert_eq!(stack.properties("UndeliveredQueue")["MessageRetentionPeriod"], 14 * 24 * 3600);
+        for (_, rule) in stack.of_type("AWS::Events::Rule").filter(|(_, rule)| rule["EventPattern"].is_object()) {
+            assert_eq!(rule["Targets"][0]["DeadLetterConfig"]["Arn"], undelivered, "{}", rule["Name"]);
+        }
+        let configured: Vec<&Value> = stack.of_type("AWS::Lambda::EventInvokeConfig").map(|(_, of_function)| of_function).collect();
+        let functions: Vec<String> = configured.iter().map(|of_function| text(&of_function["FunctionName"])).collect();
+        assert_eq!(functions, ["guardrail-audit-invocations", "guardrail-audit-changes"]);
+        for of_function in configured {
+            assert_eq!(of_function["DestinationConfig"]["OnFailure"]["Destination"], undelivered);
+            assert_eq!((&of_function["MaximumRetryAttempts"], &of_function["MaximumEventAgeInSeconds"]), (&json!(2), &json!(6 * 3600)));
+        }
+        let timeout = stack.properties("AuditChanges")["Timeout"].as_u64().unwrap();
+        assert!(stack.properties("UndeliveredQueue")["VisibilityTimeout"].as_u64().unwrap() > timeout, "a run meets a message once");
+        let Some(queue) = stack.resources.get("CallsQueue").map(|queue| &queue.properties) else { continue };
+        let tried = queue["VisibilityTimeout"].as_u64().unwrap() * queue["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap();
+        assert!(tried > 25 * 3600 && queue["RedrivePolicy"]["deadLetterTargetArn"] == undelivered, "{queue}");
+    }
+    // Each copy takes in again what was left to it, with a heartbeat or without.
+    let hub = Template::hub().stack(HUB, REGION, &[("OrganizationId", ORGANIZATION)]);
+    for (stack, input, schedule) in [
+        (member.stack(MEMBER, REGION, &[]), "heartbeat", "rate(60 minutes)"),
+        (member.stack(MEMBER, REGION, &[("HeartbeatMinutes", "0")]), "take_again", "rate(1 day)"),
+        (hub.nested("Forwarded", &member), "take_again", "rate(60 minutes)"),
+    ] {
+        let rule = stack.properties("HeartbeatRule");
+        assert_eq!(
+            (&rule["ScheduleExpression"], &rule["Targets"][0]["Input"]),
+            (&json!(schedule), &json!(format!(r#"{{"kind":"{input}"}}"#)))
+        );
+        let variables = &stack.properties("AuditChanges")["Environment"]["Variables"];
+        assert!(text(&variables["UNDELIVERED_QUEUE_URL"]).ends_with("-undelivered"), "{variables}");
+    }
 }
 
 /// The metrics of the namespace `GuardrailAudit` that a dashboard or an alarm looks at, each with its function, are written by that function, and

@@ -27,7 +27,8 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
 
 struct EventRule {
     name: String,
-    queue: String,
+    /// What the function that it invokes takes.
+    brings: &'static str,
     pattern: Value,
     state: String,
 }
@@ -39,7 +40,11 @@ fn rules() -> Vec<EventRule> {
     rules
         .map(|(_, rule)| EventRule {
             name: text(&rule["Name"]),
-            queue: text(&rule["Targets"][0]["Arn"]).rsplit('-').next().unwrap().to_owned(),
+            brings: match text(&rule["Targets"][0]["Arn"]).rsplit(':').next().unwrap() {
+                "guardrail-audit-invocations" => "calls",
+                "guardrail-audit-changes" => "changes",
+                other => panic!("{other}"),
+            },
             pattern: rule["EventPattern"].clone(),
             state: text(&rule["State"]),
         })
@@ -86,7 +91,7 @@ fn patterns_are_pinned_and_short() {
             assert!(source.as_str().unwrap().starts_with("aws."), "{}: anyone may put events from {source}", rule.name);
         }
         let name = rule.name.strip_prefix("guardrail-audit-").unwrap();
-        assert_eq!(rule.queue, if name.ends_with("calls") { "calls" } else { "changes" }, "{}", rule.name);
+        assert_eq!(rule.brings, if name.ends_with("calls") { "calls" } else { "changes" }, "{}", rule.name);
     }
 }
 
@@ -116,9 +121,9 @@ fn forwarded_events_pass_the_same_patterns_twice() {
     assert_eq!(seen, 10, "every rule of events is forwarded");
 }
 
-/// Every recorded event of `events/` that is judged reaches the right queue, and no other event reaches the queue of calls.
+/// Every recorded event of `events/` that is judged reaches the right function, and no other event reaches that of calls.
 #[test]
-fn recorded_events_reach_their_queue() {
+fn recorded_events_reach_their_function() {
     let client = ENGINE.client(MEMBER);
     let rules = rules();
     let (mut judged, mut ignored) = (0, 0);
@@ -127,7 +132,7 @@ fn recorded_events_reach_their_queue() {
         for event in envelopes(&case) {
             let record = event["detail"].to_string();
             let name = event["detail"]["eventName"].as_str().unwrap();
-            let queues: BTreeSet<_> = matching(&client, &rules, &event).iter().map(|rule| rule.queue.clone()).collect();
+            let brought: BTreeSet<_> = matching(&client, &rules, &event).iter().map(|rule| rule.brings).collect();
             let record: Record<'_> = serde_json::from_str(&record).unwrap();
             let is_call = operations::OperationCoverage::of(&record).is_some() || name == api::APPLY_GUARDRAIL;
             // The end of a stream is recorded a second time, as an event of the service; it is no call.
@@ -137,10 +142,10 @@ fn recorded_events_reach_their_queue() {
                 _ => None,
             };
             match expected {
-                Some(queue) => assert_eq!(queues, BTreeSet::from([queue.to_owned()]), "{name} {in_case}"),
+                Some(kind) => assert_eq!(brought, BTreeSet::from([kind]), "{name} {in_case}"),
                 // Changes that no rule concerns yet may arrive as well; a call that isn't one must not, unless no pattern can distinguish
                 // its name from a new call's.
-                None => assert!(!queues.contains("calls") || api::runs_something_by_its_name(name), "{name} {in_case}"),
+                None => assert!(!brought.contains("calls") || api::runs_something_by_its_name(name), "{name} {in_case}"),
             }
             *(if expected.is_some() { &mut judged } else { &mut ignored }) += 1;
         }
@@ -149,12 +154,12 @@ fn recorded_events_reach_their_queue() {
     assert!(judged > 100 && ignored > 0, "{judged} and {ignored} events say little");
 }
 
-/// Every operation that the auditor judges is brought by a rule of the template to the queue that it is judged from.
+/// Every operation that the auditor judges is brought by a rule of the template to the function that judges it.
 #[test]
-fn what_is_judged_reaches_its_queue() {
+fn what_is_judged_reaches_its_function() {
     let client = ENGINE.client(MEMBER);
     let template = rules();
-    let queues = |service: &str, name: &str| {
+    let brought_to = |service: &str, name: &str| {
         let mut event = of(service, name);
         event["detail"]["requestParameters"] =
             json!({"bucketName": "logs", "key": "AWSLogs/222233334444/x.json.gz", "tableName": "guardrail-audit-findings"});
@@ -163,17 +168,17 @@ fn what_is_judged_reaches_its_queue() {
             event["detail-type"] = json!(SERVICE_EVENT);
             found = matching(&client, &template, &event);
         }
-        found.iter().map(|rule| rule.queue.clone()).collect::<BTreeSet<_>>()
+        found.iter().map(|rule| rule.brings).collect::<BTreeSet<_>>()
     };
     let mut brought = BTreeSet::new();
     for (service, name) in operations::calls().map(|(service, name, _)| (service, name)).chain([("bedrock", api::APPLY_GUARDRAIL)]) {
-        assert!(queues(service, name).contains("calls"), "no rule brings the call {name}");
+        assert!(brought_to(service, name).contains("calls"), "no rule brings the call {name}");
         brought.insert(name);
     }
     for (service, operation) in operations::changes() {
         // Lambda's event names end with the date of the API.
         let name = if service == "lambda" { format!("{operation}20150331v2") } else { operation.to_owned() };
-        assert!(queues(service, &name).contains("changes"), "no rule brings the change {name} of {service}");
+        assert!(brought_to(service, &name).contains("changes"), "no rule brings the change {name} of {service}");
         brought.insert(operation);
     }
     for rule in RULES {
@@ -190,7 +195,7 @@ fn what_is_judged_reaches_its_queue() {
 #[test]
 fn patterns_of_changes_name_only_what_is_judged() {
     let mut seen = 0;
-    for rule in rules().iter().filter(|rule| rule.queue == "changes") {
+    for rule in rules().iter().filter(|rule| rule.brings == "changes") {
         let sources = rule.pattern["detail"]["eventSource"].as_array().unwrap();
         let sources: BTreeSet<&str> = sources.iter().map(|source| operations::source(source.as_str().unwrap())).collect();
         let kept: Vec<&str> = operations::changes().filter(|(source, _)| sources.contains(source)).map(|(_, name)| name).collect();
@@ -211,25 +216,28 @@ fn patterns_of_changes_name_only_what_is_judged() {
 fn data_events_match_only_where_they_concern_evidence() {
     let client = ENGINE.client(MEMBER);
     let rules = rules();
-    let queues = |service: &str, name: &str, parameters: Value| {
+    let brought_to = |service: &str, name: &str, parameters: Value| {
         let mut event = of(service, name);
         event["detail"]["requestParameters"] = parameters;
         matching(&client, &rules, &event).len()
     };
-    assert_eq!(queues("s3", "DeleteObject", json!({"bucketName": "b", "key": "AWSLogs/222233334444/CloudTrail/x.json.gz"})), 1);
-    assert_eq!(queues("s3", "DeleteObject", json!({"bucketName": "b", "key": "prefix/AWSLogs/222233334444/x"})), 1);
-    assert_eq!(queues("s3", "DeleteObjects", json!({"bucketName": "aws-cloudtrail-logs-222233334444-abc"})), 1);
-    assert_eq!(queues("dynamodb", "DeleteItem", json!({"tableName": "guardrail-audit-observations"})), 1);
-    assert_eq!(queues("dynamodb", "UpdateItem", json!({"tableName": "arn:aws:dynamodb:us-east-1:1:table/guardrail-audit-findings"})), 1);
-    assert_eq!(queues("s3", "DeleteObject", json!({"bucketName": "shop", "key": "basket/1"})), 0);
-    assert_eq!(queues("s3", "PutObject", json!({"bucketName": "b", "key": "AWSLogs/222233334444/x"})), 0);
-    assert_eq!(queues("dynamodb", "DeleteItem", json!({"tableName": "orders"})), 0);
+    assert_eq!(brought_to("s3", "DeleteObject", json!({"bucketName": "b", "key": "AWSLogs/222233334444/CloudTrail/x.json.gz"})), 1);
+    assert_eq!(brought_to("s3", "DeleteObject", json!({"bucketName": "b", "key": "prefix/AWSLogs/222233334444/x"})), 1);
+    assert_eq!(brought_to("s3", "DeleteObjects", json!({"bucketName": "aws-cloudtrail-logs-222233334444-abc"})), 1);
+    assert_eq!(brought_to("dynamodb", "DeleteItem", json!({"tableName": "guardrail-audit-observations"})), 1);
+    assert_eq!(
+        brought_to("dynamodb", "UpdateItem", json!({"tableName": "arn:aws:dynamodb:us-east-1:1:table/guardrail-audit-findings"})),
+        1
+    );
+    assert_eq!(brought_to("s3", "DeleteObject", json!({"bucketName": "shop", "key": "basket/1"})), 0);
+    assert_eq!(brought_to("s3", "PutObject", json!({"bucketName": "b", "key": "AWSLogs/222233334444/x"})), 0);
+    assert_eq!(brought_to("dynamodb", "DeleteItem", json!({"tableName": "orders"})), 0);
 }
 
 /// The known ways to bypass guardrails, service by service.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a list of events")]
-fn known_bypasses_reach_a_queue() {
+fn known_bypasses_reach_a_function() {
     let client = ENGINE.client(MEMBER);
     let rules = rules();
     let changes: &[(&str, &[&str])] = &[
@@ -363,6 +371,9 @@ fn known_bypasses_reach_a_queue() {
                 "UpdateFunctionConfiguration20150331v2",
                 "DeleteFunction20150331",
                 "PutFunctionConcurrency20171031",
+                "PutFunctionEventInvokeConfig20190925",
+                "UpdateFunctionEventInvokeConfig20190925",
+                "DeleteFunctionEventInvokeConfig20190925",
                 "RemovePermission20150331v2",
                 "AddPermission20150331v2",
                 "DeleteEventSourceMapping20150331",
@@ -381,13 +392,13 @@ fn known_bypasses_reach_a_queue() {
     for (service, names) in changes {
         for name in *names {
             let found = matching(&client, &rules, &of(service, name));
-            assert!(!found.is_empty() && found.iter().all(|rule| rule.queue == "changes"), "{service} {name}");
+            assert!(!found.is_empty() && found.iter().all(|rule| rule.brings == "changes"), "{service} {name}");
         }
     }
     let mut event = of("organizations", "EffectivePolicyValidation");
     event["detail-type"] = json!(SERVICE_EVENT);
     assert_eq!(matching(&client, &rules, &event).len(), 1);
-    // An operation that switches a rule off reaches the queue by two rules, so that no rule is the only one to report its own end.
+    // An operation that switches a rule off arrives by two rules, so that no rule is the only one to report its own end.
     for (service, name) in [
         ("events", "DisableRule"),
         ("events", "DeleteRule"),
@@ -396,6 +407,8 @@ fn known_bypasses_reach_a_queue() {
         ("events", "PutTargets"),
         ("lambda", "DeleteFunction20150331"),
         ("lambda", "PutFunctionConcurrency20171031"),
+        ("lambda", "UpdateFunctionEventInvokeConfig20190925"),
+        ("lambda", "DeleteFunctionEventInvokeConfig20190925"),
         ("lambda", "DeleteEventSourceMapping20150331"),
         ("sqs", "DeleteQueue"),
         ("sqs", "SetQueueAttributes"),
@@ -410,12 +423,12 @@ fn known_bypasses_reach_a_queue() {
     }
 }
 
-/// An operation that runs no model according to the table reaches the queue of calls only where no pattern can distinguish it from a new
+/// An operation that runs no model according to the table reaches the function of calls only where no pattern can distinguish it from a new
 /// operation.
 #[test]
-fn only_calls_reach_the_queue_of_calls() {
+fn only_calls_reach_the_function_of_calls() {
     let client = ENGINE.client(MEMBER);
-    let rules: Vec<_> = rules().into_iter().filter(|rule| rule.queue == "calls").collect();
+    let rules: Vec<_> = rules().into_iter().filter(|rule| rule.brings == "calls").collect();
     let is_telling = |name: &str| !api::runs_nothing_by_its_name(name) || api::runs_something_by_its_name(name);
     for (service, name, role) in operations::all().filter(|(service, name, _)| operations::is_bedrocks(service) && is_telling(name)) {
         let is_call = matches!(role, Role::Runs(_) | Role::Evaluates);
@@ -431,7 +444,7 @@ fn only_calls_reach_the_queue_of_calls() {
 #[test]
 fn unknown_operations_are_calls_where_they_are_judged_as_such() {
     let client = ENGINE.client(MEMBER);
-    let rules: Vec<_> = rules().into_iter().filter(|rule| rule.queue == "calls").collect();
+    let rules: Vec<_> = rules().into_iter().filter(|rule| rule.brings == "calls").collect();
     let found = |service: &str, name: &str, host: &str| {
         let mut event = of(service, name);
         event["detail"]["tlsDetails"] = json!({"tlsVersion": "TLSv1.3", "clientProvidedHostHeader": host});

@@ -115,7 +115,7 @@ fn idle_table() -> anyhow::Result<String> {
     totals("a heartbeat an hour and a look a day", |of| Installation { heartbeat_minutes: 60.0, ..of })?;
     totals("a heartbeat and a look an hour", |of| Installation { heartbeat_minutes: 60.0, look_minutes: 60.0, ..of })?;
     totals("the same on day 400", |of| Installation { heartbeat_minutes: 60.0, look_minutes: 60.0, days: 400.0, ..of })?;
-    totals("members with queues, a heartbeat and a look a day", |of| Installation { delivery: Delivery::Queues, ..of })?;
+    totals("members with a queue of calls, a heartbeat and a look a day", |of| Installation { delivery: Delivery::Queued, ..of })?;
     totals("members that forward, a heartbeat and a look a day", |of| Installation { delivery: Delivery::Forwarded, ..of })?;
     let copies = |minutes: f64| {
         let each = |size: &(f64, f64)| Installation { heartbeat_minutes: minutes, look_minutes: minutes, ..of(*size) }.copies(&units);
@@ -134,10 +134,10 @@ fn calls_table() -> anyhow::Result<String> {
             .to_owned();
     for (kind, name) in [("compliant", "compliant"), ("violating", "violations")] {
         let slow = Calls { kind, a_day: 1e6 / 30.4, delivery: Delivery::Direct, days: 1.0 };
-        let fast = Calls { a_day: 1e7, delivery: Delivery::Queues, ..slow };
+        let fast = Calls { a_day: 1e7, delivery: Delivery::Queued, ..slow };
         let columns = [
             slow,
-            Calls { delivery: Delivery::Queues, ..slow },
+            Calls { delivery: Delivery::Queued, ..slow },
             Calls { delivery: Delivery::Forwarded, ..slow },
             fast,
             Calls { days: 400.0, ..fast },
@@ -207,8 +207,8 @@ mod tests {
         assert!(daily > 0.0);
         assert!(of(|of| Installation { heartbeat_minutes: 60.0, ..of }) > daily);
         assert!(of(|of| Installation { look_minutes: 60.0, ..of }) > daily);
-        // Two queues in each of 17,000 accounts and Regions, at 0.26 USD each.
-        let queues = of(|of| Installation { delivery: Delivery::Queues, ..of });
-        assert!((queues - daily - 8_935.0).abs() < 10.0, "{queues} {daily}");
+        // A queue in each of 17,000 accounts and Regions, at 0.26 USD.
+        let queues = of(|of| Installation { delivery: Delivery::Queued, ..of });
+        assert!((queues - daily - 4_467.0).abs() < 10.0, "{queues} {daily}");
     }
 }

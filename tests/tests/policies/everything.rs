@@ -125,11 +125,8 @@ fn everything(who: &str) -> Vec<(String, Call)> {
         "facts-dead",
         "alerts-dead",
         "imports-dead",
-        "calls",
-        "changes",
         "undelivered",
         "forwarded-calls",
-        "forwarded-changes",
         "forwarded-undelivered",
     ] {
         for action in ["SendMessage", "ReceiveMessage", "DeleteMessage", "PurgeQueue", "SetQueueAttributes"] {

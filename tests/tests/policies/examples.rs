@@ -42,6 +42,9 @@ fn the_example_service_control_policy_protects_the_auditor() {
             "RemovePermission",
             "AddPermission",
             "InvokeFunction",
+            "PutFunctionEventInvokeConfig",
+            "UpdateFunctionEventInvokeConfig",
+            "DeleteFunctionEventInvokeConfig",
         ] {
             calls.push(call(who, &format!("lambda:{action}"), &function));
         }
@@ -50,7 +53,7 @@ fn the_example_service_control_policy_protects_the_auditor() {
         }
         for action in ["DeleteQueue", "PurgeQueue", "SetQueueAttributes", "SendMessage", "ReceiveMessage", "DeleteMessage", "AddPermission"]
         {
-            calls.push(call(who, &format!("sqs:{action}"), &sqs(MEMBER, "changes")));
+            calls.push(call(who, &format!("sqs:{action}"), &sqs(MEMBER, "undelivered")));
         }
         calls.push(call(who, "logs:DeleteLogGroup", &log_group));
         calls.push(call(who, "logs:PutRetentionPolicy", &log_group));
@@ -78,7 +81,8 @@ fn the_example_service_control_policy_protects_the_auditor() {
     let mut allowed = of_auditor("arn:aws:iam::222233334444:role/stacksets-exec-0123456789abcdef");
     allowed.extend([
         put(&of_region(MEMBER, "invocations"), &[&own_key(MEMBER)]),
-        call(&of_region(MEMBER, "changes"), "sqs:ReceiveMessage", &sqs(MEMBER, "changes")),
+        call(&of_region(MEMBER, "changes"), "sqs:ReceiveMessage", &sqs(MEMBER, "undelivered")),
+        call(&of_region(MEMBER, "invocations"), "sqs:SendMessage", &sqs(MEMBER, "undelivered")),
         call(&of_region(MEMBER, "changes"), "logs:PutLogEvents", &format!("{log_group}:log-stream:x")),
         assume(&of_region(MEMBER, "changes"), &role(MEMBER, "guardrail-audit-heartbeat")),
         assume(&of_region(HUB, "reconcile"), &role(MEMBER, "guardrail-audit-reader")),

@@ -84,16 +84,16 @@ fn members_report_their_own_evidence() {
             }
             let table = "guardrail-audit-observations";
             calls.push(key(&auditor, "kms:Decrypt", "dynamodb").with("kms:EncryptionContext:aws:dynamodb:tableName", &[table]));
-            let queue = if function == "invocations" { "calls" } else { "changes" };
-            for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"] {
-                calls.push(call(&auditor, action, &sqs(account, queue)));
-            }
+            calls.push(call(&auditor, "sqs:SendMessage", &sqs(account, "undelivered")));
+            calls.push(call(&auditor, "organizations:DescribeEffectivePolicy", "*"));
             calls.push(call(&auditor, "bedrock:ListEnforcedGuardrailsConfiguration", "*"));
             let group = format!("arn:aws:logs:{REGION}:{account}:log-group:/aws/lambda/guardrail-audit-{function}:log-stream:x");
             calls.push(call(&auditor, "logs:PutLogEvents", &group));
         }
         let changes = of_region(account, "changes");
-        calls.push(call(&of_region(account, "invocations"), "organizations:DescribeEffectivePolicy", "*"));
+        for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"] {
+            calls.push(call(&changes, action, &sqs(account, "undelivered")));
+        }
         // The policy of the enforced guardrail shares it with the organization. It isn't part of the templates.
         calls.push(call(&changes, "bedrock:GetGuardrail", &bedrock(MANAGEMENT, "guardrail/abcd1234efgh")).in_account(account));
         calls.push(call(&changes, "bedrock:GetResourcePolicy", &bedrock(account, "guardrail/abcd1234efgh")));
@@ -104,7 +104,11 @@ fn members_report_their_own_evidence() {
         calls.push(assume(&changes, &role(account, "guardrail-audit-heartbeat")));
     }
     calls.push(call(&of_region(MANAGEMENT, "changes"), "sqs:SendMessage", &sqs(HUB, "reconcile")));
-    // The hub's functions for forwarded events write for the accounts that forward.
+    // The hub's functions for forwarded events write for the accounts that forward. Calls come by a queue.
+    for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"] {
+        calls.push(call(&of_region(HUB, "forwarded-invocations"), action, &sqs(HUB, "forwarded-calls")));
+    }
+    calls.push(call(&of_region(HUB, "forwarded-changes"), "sqs:ReceiveMessage", &sqs(HUB, "forwarded-undelivered")));
     calls.push(put(&of_region(HUB, "forwarded-invocations"), &[&own_key(FORWARDER)]));
     calls.push(put(&of_region(HUB, "forwarded-changes"), &[&own_key(FORWARDER)]));
     calls.push(call(&of_region(FORWARDER, "forward"), "events:PutEvents", BUS));
@@ -222,21 +226,32 @@ fn rules_schedules_and_topics_deliver() {
         let rule = format!("arn:aws:events:{REGION}:{account}:rule/{rule}");
         Call::by_service("events.amazonaws.com", "sqs:SendMessage", &sqs(account, queue)).with("aws:SourceArn", &[&rule])
     };
+    let invoke = |rule: &str, function: &str, account: &str| {
+        let rule = format!("arn:aws:events:{REGION}:{account}:rule/{rule}");
+        let function = format!("arn:aws:lambda:{REGION}:{account}:function:guardrail-audit-{function}");
+        Call::by_service("events.amazonaws.com", "lambda:InvokeFunction", &function).with("aws:SourceArn", &[&rule])
+    };
     let mut calls = vec![
         deliver("guardrail-audit-reconcile", "reconcile", HUB),
         deliver("guardrail-audit-trail-files", "trail", HUB),
         deliver("guardrail-audit/guardrail-audit-trail-files", "trail", HUB),
         deliver("guardrail-audit/guardrail-audit-forwarded-calls", "forwarded-calls", HUB),
-        deliver("guardrail-audit/guardrail-audit-forwarded-watch", "forwarded-changes", HUB),
+        deliver("guardrail-audit/guardrail-audit-forwarded-calls", "forwarded-undelivered", HUB),
+        invoke("guardrail-audit/guardrail-audit-forwarded-watch", "forwarded-changes", HUB),
+        invoke("guardrail-audit/guardrail-audit-forwarded-changes-data", "forwarded-changes", HUB),
+        invoke("guardrail-audit-forwarded-heartbeat", "forwarded-changes", HUB),
+        invoke("guardrail-audit-heartbeat", "changes", FORWARDER),
     ];
     for account in [MEMBER, HUB, MANAGEMENT] {
-        calls.push(deliver("guardrail-audit-calls", "calls", account));
-        calls.push(deliver("guardrail-audit-unknown-calls", "calls", account));
-        calls.push(deliver("guardrail-audit-other-calls", "calls", account));
+        calls.push(invoke("guardrail-audit-heartbeat", "changes", account));
+        for rule in ["calls", "unknown-calls", "other-calls"] {
+            calls.push(invoke(&format!("guardrail-audit-{rule}"), "invocations", account));
+            calls.push(deliver(&format!("guardrail-audit-{rule}"), "undelivered", account));
+        }
         for rule in
             ["changes-bedrock", "changes-organization", "changes-identity", "changes-evidence", "changes-auditor", "changes-data", "watch"]
         {
-            calls.push(deliver(&format!("guardrail-audit-{rule}"), "changes", account));
+            calls.push(invoke(&format!("guardrail-audit-{rule}"), "changes", account));
             calls.push(deliver(&format!("guardrail-audit-{rule}"), "undelivered", account));
         }
     }
@@ -250,10 +265,17 @@ fn rules_schedules_and_topics_deliver() {
 
     let stranger = "arn:aws:events:us-east-1:444455556666:rule/guardrail-audit-calls";
     let calls = [
-        deliver("something-else", "calls", MEMBER),
-        deliver("guardrail-audit-calls", "changes", MEMBER).with("aws:SourceArn", &[stranger]),
+        deliver("something-else", "undelivered", MEMBER),
+        invoke("something-else", "invocations", MEMBER),
+        invoke("something-else-calls", "invocations", MEMBER),
+        invoke("guardrail-audit-changes-data", "invocations", MEMBER),
+        invoke("guardrail-audit-calls", "changes", MEMBER),
+        invoke("guardrail-audit-calls", "invocations", MEMBER).with("aws:SourceArn", &[stranger]),
+        invoke("guardrail-audit-calls", "forwarded-changes", HUB),
+        invoke("guardrail-audit/guardrail-audit-forwarded-calls", "invocations", HUB),
+        deliver("guardrail-audit-calls", "undelivered", MEMBER).with("aws:SourceArn", &[stranger]),
         deliver("guardrail-audit-calls", "reconcile", HUB),
-        deliver("guardrail-audit-calls", "calls", MEMBER).with("aws:SecureTransport", &["false"]),
+        deliver("guardrail-audit-calls", "undelivered", MEMBER).with("aws:SecureTransport", &["false"]),
         Call::by_service("sns.amazonaws.com", "sqs:SendMessage", &sqs(HUB, "trail")).with("aws:SourceArn", &["arn:aws:sns:us-east-1:1:t"]),
     ];
     check(&Deployment::of_an_organization(), Decision::Denied, &calls);
@@ -330,7 +352,7 @@ fn members_can_do_nothing_else() {
         for action in ["CreateGrant", "DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion", "RetireGrant"] {
             calls.push(key(who, &format!("kms:{action}"), "dynamodb"));
         }
-        for queue in ["reconcile", "trail", "calls", "changes", "facts-dead", "forwarded-calls"] {
+        for queue in ["reconcile", "trail", "undelivered", "facts-dead", "forwarded-calls", "forwarded-undelivered"] {
             calls.push(call(who, "sqs:SendMessage", &sqs(HUB, queue)));
             calls.push(call(who, "sqs:ReceiveMessage", &sqs(HUB, queue)));
         }
@@ -386,7 +408,7 @@ fn members_can_do_nothing_else() {
         calls.push(call(who, "organizations:ListAccounts", "*"));
         calls.push(call(who, "iam:PutRolePolicy", &role(MEMBER, "guardrail-audit-reader")));
         calls.push(call(who, "sqs:SendMessage", &sqs(MEMBER, "calls")));
-        calls.push(call(who, "sqs:PurgeQueue", &sqs(MEMBER, "changes")));
+        calls.push(call(who, "sqs:PurgeQueue", &sqs(MEMBER, "undelivered")));
         calls.push(call(who, "s3:GetObject", "arn:aws:s3:::any/thing"));
         calls.push(call(
             who,
@@ -394,7 +416,7 @@ fn members_can_do_nothing_else() {
             &format!("arn:aws:logs:us-east-1:{MEMBER}:log-group:/aws/lambda/guardrail-audit-changes"),
         ));
     }
-    calls.push(call(&invocations, "sqs:ReceiveMessage", &sqs(MEMBER, "changes")));
+    calls.push(call(&invocations, "sqs:ReceiveMessage", &sqs(MEMBER, "undelivered")));
     calls.push(call(&role(MEMBER, "guardrail-audit-reader"), "organizations:ListAccounts", "*"));
     calls.push(call(&role(MANAGEMENT, "guardrail-audit-reader"), "organizations:DetachPolicy", "*"));
     calls.push(call(&role(MEMBER, "guardrail-audit-reader"), "bedrock:UpdateGuardrail", &bedrock(MEMBER, "guardrail/abcd1234efgh")));
@@ -404,6 +426,7 @@ fn members_can_do_nothing_else() {
     let beats = of_region(FORWARDER, "changes");
     calls.push(put(&beats, &[&own_key(FORWARDER)]));
     calls.push(call(&beats, "events:PutEvents", BUS));
+    calls.push(call(&beats, "sqs:ReceiveMessage", &sqs(FORWARDER, "undelivered")));
     calls.push(call(&beats, "bedrock:GetGuardrail", &bedrock(FORWARDER, "guardrail/abcd1234efgh")));
     calls.push(call(&beats, "bedrock:Converse", &bedrock("", "foundation-model/anthropic.claude-3-haiku")));
     for action in ["bedrock:Converse", "bedrock:InvokeModel", "bedrock:ListGuardrails", "s3:ListAllMyBuckets"] {

@@ -21,7 +21,8 @@ const DAYS: f64 = MONTH / 1_440.0;
 struct Invocation(f64, f64);
 
 const BEAT: Invocation = Invocation(0.4, 0.25);
-const TAKE: Invocation = Invocation(0.1, 0.5);
+const TAKE: Invocation = Invocation(0.1, 0.25);
+const TAKE_BATCH: Invocation = Invocation(0.1, 0.5);
 const ROUTE: Invocation = Invocation(0.1, 0.5);
 const FOLD: Invocation = Invocation(0.25, 1.0);
 const LOOK: Invocation = Invocation(3.0, 0.5);
@@ -47,10 +48,17 @@ const METRICS: f64 = 30.0;
 pub(super) enum Delivery {
     /// EventBridge invokes them.
     Direct,
-    /// By queues that are polled.
-    Queues,
+    /// By a queue of calls that is polled; changes directly.
+    Queued,
     /// By the hub's bus.
     Forwarded,
+}
+
+impl Delivery {
+    /// The invocation that takes calls in.
+    fn taking(self) -> Invocation {
+        if self == Delivery::Direct { TAKE } else { TAKE_BATCH }
+    }
 }
 
 /// An installation.
@@ -109,17 +117,17 @@ impl Installation {
     pub(super) fn idle(&self, units: &Units) -> anyhow::Result<Vec<Term>> {
         let (places, is_alone) = (self.places(), self.accounts <= 1.0);
         let (always, organization) = alarms()?;
-        let hub_queues = if is_alone { 5.0 } else { 7.0 };
+        let hub_queues = if is_alone { 3.0 } else { 4.0 };
         let beats = if self.heartbeat_minutes > 0.0 { places * MONTH / self.heartbeat_minutes } else { 0.0 };
         let looks = places * MONTH / self.look_minutes;
         let (beat, look) = (units.of("heartbeat")?, units.of("look")?);
         let members = places - 1.0;
         let delivered = match self.delivery {
             Delivery::Direct | Delivery::Forwarded => 0.0,
-            Delivery::Queues => 2.0 * members * SQS_REQUEST.times(POLLS),
+            Delivery::Queued => members * SQS_REQUEST.times(POLLS),
         };
-        // The heartbeat's invocation, and the one that takes its event. An empty queue is polled anyway.
-        let beaten = beats * (BEAT.usd() + TAKE.usd());
+        // The heartbeat's invocation, which asks what was not delivered, and the one that takes its event. An empty queue is polled anyway.
+        let beaten = beats * (BEAT.usd() + SQS_REQUEST.times(1.0) + self.delivery.taking().usd());
         let forwarded = if self.delivery == Delivery::Forwarded { FORWARDED_EVENT.times(beats) } else { 0.0 };
         let written = beats * beat.report.usd();
         // A key is asked for again after five minutes, by each that writes.
@@ -219,7 +227,7 @@ impl Calls {
             if self.kind == "violating" { folds * (ALERT.usd() + FORWARDED_EVENT.times(1.0) + WRITE_UNIT.times(2.0)) } else { 0.0 };
         Ok(vec![
             term("events: queue or bus", queue + forwarded),
-            term("judging in the account", batches * TAKE.usd()),
+            term("judging in the account", batches * self.delivery.taking().usd()),
             term("facts", batches * report),
             term("routing", batches / routed * ROUTE.usd()),
             term("folds", folds * judged(&thing, self.days)),
