@@ -14,7 +14,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "aws")]
-pub(crate) use self::aws::AddressArgs;
+pub(crate) use self::{
+    aws::{AddressArgs, RedriveArgs, RemakeArgs, TellAgainArgs},
+    values::TimeOrAge,
+};
 pub(crate) use self::{
     aws::{DoctorArgs, HubArgs, HubCommand, SnapshotArgs},
     calls::{AuditArgs, ExplainArgs, SimulateArgs},

@@ -1,10 +1,13 @@
-//! The arguments of the commands that call AWS: `snapshot`, `doctor`, and those that read the hub.
+//! The arguments of the commands that call AWS: `snapshot`, `doctor`, and those that read and run the hub.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{output::PlainFormat, values::account};
+use super::{
+    output::PlainFormat,
+    values::{TimeOrAge, account, time_or_age},
+};
 
 /// The credentials that AWS is called with.
 #[derive(Args, Debug)]
@@ -37,6 +40,10 @@ pub(crate) struct HubArgs {
     #[arg(long, value_name = "TABLE", requires = "hub", conflicts_with = "store", help_heading = "The hub")]
     pub(crate) findings_table: Option<String>,
 
+    /// Its table of notes, likewise
+    #[arg(long, value_name = "TABLE", requires = "hub", conflicts_with = "store", help_heading = "The hub")]
+    pub(crate) notes_table: Option<String>,
+
     /// Its table of observations, likewise
     #[arg(long, value_name = "TABLE", requires = "hub", conflicts_with = "store", help_heading = "The hub")]
     pub(crate) observations_table: Option<String>,
@@ -50,7 +57,7 @@ pub(crate) struct HubArgs {
 pub(crate) enum HubCommand {
     /// Say how it is doing: what waits in its queues, dead letters, accounts that can't be judged, what can't be seen
     #[command(
-        after_help = "Exits with 3 if there are dead letters or accounts in quarantine. Needs a build with the feature `aws`: cargo \
+        after_help = "Exits with 3 if there are dead letters or accounts in quarantine, or if it is paused. Needs a build with the feature `aws`: cargo \
 install --path cli --features aws. The permissions are in deploy/hub-reader.policy.json."
     )]
     Status {
@@ -65,6 +72,123 @@ install --path cli --features aws. The permissions are in deploy/hub-reader.poli
         #[arg(long)]
         strict: bool,
     },
+    /// Have everything that is derived from facts made again, such as after a new configuration
+    #[command(after_help = REMAKE)]
+    Rebuild {
+        #[command(flatten)]
+        remake: RemakeArgs,
+    },
+    /// Have facts looked for that the hub doesn't know of, after the stream wasn't taken or the table of findings was lost, and made again what
+    /// is derived
+    #[command(after_help = REMAKE)]
+    Repair {
+        /// Look for facts of events from this time on, or of the last days or hours (7d, 36h)
+        #[arg(long, value_name = "TIME", value_parser = time_or_age)]
+        since: TimeOrAge,
+
+        /// Look in all Regions of AWS, not only in those from which anybody is known to report: when the list of those is lost
+        #[arg(long)]
+        everywhere: bool,
+
+        #[command(flatten)]
+        remake: RemakeArgs,
+    },
+    /// Put dead letters back to where they came from
+    Redrive(RedriveArgs),
+    /// Have alerts of open findings sent again, such as after nobody got them
+    TellAgain(TellAgainArgs),
+    /// Stop judging, without losing anything: facts keep arriving
+    #[command(after_help = OPERATOR)]
+    Pause {
+        #[command(flatten)]
+        address: AddressArgs,
+    },
+    /// Go on judging
+    #[command(after_help = OPERATOR)]
+    Resume {
+        #[command(flatten)]
+        address: AddressArgs,
+    },
+}
+
+/// What a command that changes something needs.
+const OPERATOR: &str = "Needs a build with the feature `aws`: cargo install --path cli --features aws. The permissions are in \
+deploy/hub-reader.policy.json and deploy/hub-operator.policy.json.";
+
+/// What `rebuild` and `repair` share.
+const REMAKE: &str = "Goes on by itself, whether or not anybody waits. With --wait it exits with 3 if an account is in quarantine. Needs a \
+build with the feature `aws`: cargo install --path cli --features aws. The permissions are in deploy/hub-reader.policy.json and \
+deploy/hub-operator.policy.json.";
+
+/// Of which accounts what is derived is made again, and how that is told.
+#[derive(Args, Debug)]
+pub(crate) struct RemakeArgs {
+    /// Only this account [default: all]
+    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    pub(crate) account: Option<String>,
+
+    /// Wait until it is done, and show how far it is
+    #[arg(long)]
+    pub(crate) wait: bool,
+
+    /// Say only what would be done
+    #[arg(long, conflicts_with = "wait")]
+    pub(crate) dry_run: bool,
+
+    /// How the result looks
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: PlainFormat,
+
+    #[command(flatten)]
+    pub(crate) address: AddressArgs,
+}
+
+/// Dead letters to put back. Exits with 3 if some stay.
+#[derive(Args, Debug)]
+#[command(after_help = OPERATOR)]
+pub(crate) struct RedriveArgs {
+    /// The queues, such as `trail-dead` [default: all that hold dead letters]
+    #[arg(value_name = "QUEUE")]
+    pub(crate) queues: Vec<String>,
+
+    /// Say only what there is, and where it would go
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// How the result looks
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: PlainFormat,
+
+    #[command(flatten)]
+    pub(crate) address: AddressArgs,
+}
+
+/// Alerts to send again.
+#[derive(Args, Debug)]
+#[command(after_help = OPERATOR)]
+pub(crate) struct TellAgainArgs {
+    /// The findings, by their ids or how these begin
+    #[arg(value_name = "FINDING", required_unless_present = "since")]
+    pub(crate) findings: Vec<String>,
+
+    /// All open findings whose alert was sent since this time, or in the last days or hours (7d, 36h), or never
+    #[arg(long, value_name = "TIME", value_parser = time_or_age, conflicts_with = "findings")]
+    pub(crate) since: Option<TimeOrAge>,
+
+    /// Only those whose alert was sent before this time: go on with a command that was ended [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time_or_age)]
+    pub(crate) until: Option<TimeOrAge>,
+
+    /// Say only which they are
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// How the result looks
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: PlainFormat,
+
+    #[command(flatten)]
+    pub(crate) address: AddressArgs,
 }
 
 /// Where the hub is.
@@ -81,6 +205,10 @@ pub(crate) struct AddressArgs {
     /// Its table of findings, if that isn't the one of the template
     #[arg(long, value_name = "TABLE")]
     pub(crate) findings_table: Option<String>,
+
+    /// Its table of notes, likewise
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) notes_table: Option<String>,
 }
 
 /// The credentials that AWS is called with, and the accounts and Regions to read.

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use audit_aws::{
     error::CallError,
     fold::Basis,
-    hub::{self, Address, Read, status::Status},
+    hub::{self, Address, Read},
     partition::AccountRegion,
 };
 use audit_core::{arn::AccountId, auditor::Selection, finding::Finding, organization::Organization};
@@ -31,11 +31,12 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn open(args: &HubArgs, console: Console) -> anyhow::Result<Self> {
         let runtime = runtime()?;
-        let HubArgs { profile, hub_region: region, findings_table, observations_table, world_bucket, .. } = args;
+        let HubArgs { profile, hub_region: region, findings_table, notes_table, observations_table, world_bucket, .. } = args;
         let address = Address {
             profile: profile.clone(),
             region: region.clone(),
             findings_table: findings_table.clone(),
+            notes_table: notes_table.clone(),
             observations_table: observations_table.clone(),
             world_bucket: world_bucket.clone(),
         };
@@ -142,15 +143,44 @@ impl Hub {
     }
 }
 
-/// Reads what waits in the hub's queues, which accounts it doesn't judge, and what it can't see.
-pub(crate) fn status(args: &AddressArgs, console: Console) -> anyhow::Result<Status> {
-    let runtime = runtime()?;
-    let AddressArgs { profile, region, findings_table } = args;
-    let (profile, region, findings_table) = (profile.clone(), region.clone(), findings_table.clone());
-    let hub = runtime.block_on(hub::Hub::open(Address { profile, region, findings_table, ..Address::default() }))?;
-    let spinner = console.spinner();
-    spinner.set_message("asking the hub".to_owned());
-    runtime.block_on(hub.status()).map_err(|error| elsewhere(error, &hub))
+/// The hub, for commands that look after it.
+pub(crate) struct Operated {
+    runtime: Runtime,
+    hub: hub::Hub,
+    console: Console,
+}
+
+impl Operated {
+    pub(crate) fn open(args: &AddressArgs, console: Console) -> anyhow::Result<Self> {
+        let runtime = runtime()?;
+        let AddressArgs { profile, region, findings_table, notes_table } = args;
+        let (profile, region) = (profile.clone(), region.clone());
+        let (findings_table, notes_table) = (findings_table.clone(), notes_table.clone());
+        let address = Address { profile, region, findings_table, notes_table, ..Address::default() };
+        let hub = runtime.block_on(hub::Hub::open(address))?;
+        Ok(Operated { runtime, hub, console })
+    }
+
+    pub(crate) fn hub(&self) -> &hub::Hub {
+        &self.hub
+    }
+
+    /// Waits for an answer, and shows on a terminal for what.
+    pub(crate) fn wait<T>(&self, doing: &str, future: impl Future<Output = Result<T, CallError>>) -> anyhow::Result<T> {
+        let spinner = self.console.spinner();
+        spinner.set_message(doing.to_owned());
+        self.wait_quietly(future)
+    }
+
+    /// Waits for an answer.
+    pub(crate) fn wait_quietly<T>(&self, future: impl Future<Output = Result<T, CallError>>) -> anyhow::Result<T> {
+        self.runtime.block_on(future).map_err(|error| elsewhere(error, &self.hub))
+    }
+
+    /// Waits for this time.
+    pub(crate) fn sleep(&self, time: Duration) {
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
+    }
 }
 
 fn runtime() -> anyhow::Result<Runtime> {

@@ -7,7 +7,11 @@ use std::{
     sync::LazyLock,
 };
 
-use audit_aws::hub::{FINDINGS_TABLE as FINDINGS, OBSERVATIONS_TABLE as OBSERVATIONS, status::QUEUES, world_bucket};
+use audit_aws::hub::{
+    FINDINGS_TABLE as FINDINGS, FOLD_FINDINGS, NOTES_TABLE as NOTES, OBSERVATIONS_TABLE as OBSERVATIONS, SEND_ALERTS,
+    queues::{Back, QUEUES},
+    world_bucket,
+};
 use audit_core::{
     arn::{AccountId, Region},
     finding::Finding,
@@ -16,6 +20,7 @@ use audit_core::{
 };
 use audit_local::store::Store;
 use end_to_end::{
+    double::{Answer, Double},
     engine::{Client, Engine},
     template::Template,
 };
@@ -25,17 +30,21 @@ use tempfile::TempDir;
 use super::runner::{NOW, Ran, at, demo, folder, program, ran, run};
 
 /// Each test has accounts of its own on it.
-static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
+pub(super) static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
+
+/// Lambda, where messages are taken for `fold-findings`.
+static JUDGING: LazyLock<Double> =
+    LazyLock::new(|| Double::open(|_| Answer::json(&json!({"EventSourceMappings": [{"UUID": "1", "State": "Enabled"}]}))));
 
 /// The hub of an account, with empty tables and an empty bucket.
-struct Hub {
-    client: Client,
+pub(super) struct Hub {
+    pub(super) client: Client,
 }
 
 impl Hub {
-    fn new(account: &str) -> Self {
+    pub(super) fn new(account: &str) -> Self {
         let client = ENGINE.client(account);
-        for table in [FINDINGS, OBSERVATIONS] {
+        for table in [FINDINGS, NOTES, OBSERVATIONS] {
             let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
             let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
             let request = json!({"TableName": table, "BillingMode": "PAY_PER_REQUEST", "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
@@ -46,9 +55,13 @@ impl Hub {
         Hub { client }
     }
 
-    fn put(&self, pk: &str, sk: &str, attribute: &str, json: &str) {
+    pub(super) fn put(&self, pk: &str, sk: &str, attribute: &str, json: &str) {
+        self.put_into(FINDINGS, pk, sk, attribute, json);
+    }
+
+    pub(super) fn put_into(&self, table: &str, pk: &str, sk: &str, attribute: &str, json: &str) {
         let item = json!({"pk": {"S": pk}, "sk": {"S": sk}, attribute: {"S": json}});
-        self.client.json("dynamodb", "DynamoDB_20120810.PutItem", &json!({"TableName": FINDINGS, "Item": item})).unwrap();
+        self.client.json("dynamodb", "DynamoDB_20120810.PutItem", &json!({"TableName": table, "Item": item})).unwrap();
     }
 
     /// Writes what a store holds, as the hub's functions write it (docs/data-model.md).
@@ -82,7 +95,7 @@ impl Hub {
     }
 
     /// Creates the queues of the template, with and without an organization.
-    fn make_queues(&self, is_organization: bool) {
+    pub(super) fn make_queues(&self, is_organization: bool) {
         for queue in QUEUES.iter().filter(|queue| is_organization || queue.is_everywhere) {
             let attributes = if is_fifo(queue.name) { json!({"FifoQueue": "true"}) } else { json!({}) };
             let request = json!({"QueueName": queue.name, "Attributes": attributes});
@@ -90,9 +103,13 @@ impl Hub {
         }
     }
 
-    fn send(&self, queue: &str) {
-        let url = self.client.json("sqs", "AmazonSQS.GetQueueUrl", &json!({"QueueName": queue})).unwrap()["QueueUrl"].clone();
-        let mut message = json!({"QueueUrl": url, "MessageBody": "{}"});
+    pub(super) fn url(&self, queue: &str) -> String {
+        let answer = self.client.json("sqs", "AmazonSQS.GetQueueUrl", &json!({"QueueName": queue})).unwrap();
+        answer["QueueUrl"].as_str().unwrap().to_owned()
+    }
+
+    pub(super) fn send(&self, queue: &str) {
+        let mut message = json!({"QueueUrl": self.url(queue), "MessageBody": "{}"});
         if is_fifo(queue) {
             message["MessageGroupId"] = json!("222233334444");
             message["MessageDeduplicationId"] = json!("222233334444-1");
@@ -100,12 +117,26 @@ impl Hub {
         self.client.json("sqs", "AmazonSQS.SendMessage", &message).unwrap();
     }
 
-    fn put_finding(&self, finding: &Finding) {
+    /// Writes which version of an account's facts was judged.
+    pub(super) fn put_index(&self, account: &str, version: u64, folded: u64) {
+        let number = |number: u64| json!({"N": number.to_string()});
+        let item =
+            json!({"pk": {"S": format!("ACCOUNT#{account}")}, "sk": {"S": "INDEX"}, "version": number(version), "folded": number(folded)});
+        self.client.json("dynamodb", "DynamoDB_20120810.PutItem", &json!({"TableName": FINDINGS, "Item": item})).unwrap();
+    }
+
+    pub(super) fn put_finding(&self, finding: &Finding) {
         self.put(&format!("FINDINGS#{}", finding.account), &finding.id, "finding", &serde_json::to_string(finding).unwrap());
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(super) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, &JUDGING.endpoint())
+    }
+
+    /// Runs the program with Lambda at another endpoint than the rest.
+    pub(super) fn run_with(&self, arguments: &[&str], lambda: &str) -> Ran {
         let mut command = program();
+        command.env("AWS_ENDPOINT_URL_LAMBDA", lambda);
         command.args(arguments).env("AWS_ENDPOINT_URL", ENGINE.endpoint()).env("AWS_REGION", "us-east-1");
         command.env("AWS_ACCESS_KEY_ID", &self.client.account).env("AWS_SECRET_ACCESS_KEY", "x");
         alone(&mut command);
@@ -303,8 +334,11 @@ fn the_names_are_those_of_the_template() {
     let hub = Template::hub().stack("111122223333", "us-east-1", &[]);
     let name = |resource: &str, property: &str| hub.properties(resource)[property].as_str().unwrap().to_owned();
     assert_eq!(name("FindingsTable", "TableName"), FINDINGS);
+    assert_eq!(name("NotesTable", "TableName"), NOTES);
     assert_eq!(name("ObservationsTable", "TableName"), OBSERVATIONS);
     assert_eq!(name("WorldBucket", "BucketName"), bucket("111122223333"));
+    assert_eq!(name("FoldFindings", "FunctionName"), FOLD_FINDINGS);
+    assert_eq!(name("SendAlerts", "FunctionName"), SEND_ALERTS);
 }
 
 #[test]
@@ -321,6 +355,27 @@ fn the_queues_are_those_of_the_templates() {
     let made = stacks.iter().flat_map(|stack| stack.of_type("AWS::SQS::Queue")).map(|(_, queue)| queue["QueueName"].as_str().unwrap());
     let (made, known): (BTreeSet<&str>, BTreeSet<&str>) = (made.collect(), QUEUES.iter().map(|queue| queue.name).collect());
     assert_eq!(known, made);
+
+    // Dead letters go back to the queue whose they are.
+    let mut gave_up = BTreeMap::new();
+    for stack in &stacks {
+        for (_, queue) in stack.of_type("AWS::SQS::Queue").filter(|(_, queue)| !queue["RedrivePolicy"].is_null()) {
+            let dead = queue["RedrivePolicy"]["deadLetterTargetArn"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+            // What functions for events could not take in has other ways.
+            if dead.ends_with("-undelivered") {
+                continue;
+            }
+            gave_up.insert(dead, queue["QueueName"].as_str().unwrap().to_owned());
+        }
+    }
+    let back: BTreeMap<String, String> = QUEUES
+        .iter()
+        .filter_map(|queue| match queue.back()? {
+            Back::To(live) => Some((queue.name.to_owned(), (*live).to_owned())),
+            Back::By(_) => None,
+        })
+        .collect();
+    assert_eq!(back, gave_up);
 }
 
 #[test]
@@ -332,13 +387,13 @@ fn the_status_tells_what_waits_and_what_needs_a_person() {
     hub.send("guardrail-audit-trail");
     hub.send("guardrail-audit-folds.fifo");
     hub.put("PLACES", "222233334444#us-east-1", "entity", "PLACE");
-    let index = json!({"pk": {"S": "ACCOUNT#222233334444"}, "sk": {"S": "INDEX"}, "version": {"N": "7"}, "folded": {"N": "4"}});
-    hub.client.json("dynamodb", "DynamoDB_20120810.PutItem", &json!({"TableName": FINDINGS, "Item": index})).unwrap();
+    hub.put_index("222233334444", 7, 4);
     let busy = hub.run(&["hub", "status", "--format", "json"]);
     let status = busy.json();
     let waiting =
         |queue: &str| status["queues"].as_array().unwrap().iter().find(|depth| depth["queue"] == queue).unwrap()["waiting"].clone();
     assert_eq!((busy.code, waiting("guardrail-audit-trail"), waiting("guardrail-audit-folds.fifo")), (0, json!(1), json!(1)), "{status}");
+    assert_eq!(status["judging"], "runs");
     assert_eq!(status["behind"], json!([{"account": "222233334444", "batches": 3, "attempts": 0}]));
 
     hub.send("guardrail-audit-facts-dead");

@@ -24,6 +24,8 @@ mod guardrail;
 mod help;
 #[cfg(feature = "aws")]
 mod hub;
+#[cfg(feature = "aws")]
+mod hub_operated;
 mod nothing;
 mod policy;
 mod rules;

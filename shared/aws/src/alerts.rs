@@ -6,6 +6,7 @@
 //! stream delivers it again, until it goes to the dead-letter queue. A topic whose name ends in `.fifo` drops that copy; on other topics
 //! this is the one way to receive an alert twice, and both copies carry the same `id`.
 
+mod again;
 mod events;
 mod messages;
 mod topics;
@@ -13,8 +14,8 @@ mod transition;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use audit_core::{finding::Status, severity::Severity};
-use serde::Deserialize;
+use audit_core::{finding::Status, severity::Severity, timestamp::Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 pub use self::{
@@ -49,12 +50,28 @@ pub struct Alerts<P> {
     clock: Clock,
 }
 
-/// Requests that a schedule sends.
-#[derive(Clone, Debug, Deserialize)]
+/// Requests that a schedule or a person sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Request {
     /// Publish the alerts that were put aside, as one digest.
     Digest,
+    /// Publish the alerts of these findings again, as far as they are open, unless that was done since it was asked for.
+    TellAgain {
+        /// The findings.
+        findings: Vec<FindingId>,
+        /// When it was asked for. Who asks again by the same time goes on with what is left.
+        asked_at: Timestamp,
+    },
+}
+
+/// A finding, by its keys in the table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingId {
+    /// Its account.
+    pub account: String,
+    /// Its id.
+    pub id: String,
 }
 
 /// From this number of alerts of one rule and kind in a batch on, one message names them all.
@@ -83,6 +100,7 @@ impl SendAlerts<Topics, EventBridge> {
     /// Makes the function from its environment variables.
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let table = environment.required("FINDINGS_TABLE")?;
+        let notes = environment.required("NOTES_TABLE")?;
         let minimum = environment.severity("ALERT_MINIMUM_SEVERITY", Severity::Medium)?;
         let digest = environment.parsed("ALERT_DIGEST_MINUTES", 0_u32)? > 0;
         let metrics = Metrics::new(environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?, "send-alerts", Clock::System);
@@ -92,7 +110,7 @@ impl SendAlerts<Topics, EventBridge> {
         connections::open_to_dynamodb(&aws).await;
         let topics = Topics::from_environment(&environment, Arc::clone(&aws))?;
         let bus = EventBridge::new(Arc::clone(&aws));
-        let alerts = Alerts::new(Findings::new(aws, table), topics, minimum, digest, metrics, Clock::System);
+        let alerts = Alerts::new(Findings::new(aws, table).with_notes(notes), topics, minimum, digest, metrics, Clock::System);
         Ok(SendAlerts { alerts, bus })
     }
 }
@@ -311,6 +329,7 @@ impl<P: Publish> StreamHandler for Alerts<P> {
                 let sent = self.send_digest(enough).await?;
                 tracing::info!(sent, "sent the digest");
             }
+            Request::TellAgain { findings, asked_at } => self.tell_again(&findings, asked_at, enough).await?,
         }
         Ok(())
     }

@@ -1,11 +1,12 @@
-//! The table of findings: findings, the bookkeeping of folds, rollups of calls, the state of alerts, and what Security Hub was given (`docs/data-model.md`). Only the
-//! hub reads and writes it.
+//! The table of findings: findings, the bookkeeping of folds and rollups of calls; and the table of notes: what was done to facts, the state of
+//! alerts, and what Security Hub was given (`docs/data-model.md`). Only the hub reads and writes them.
 
 mod account_index;
 mod alert_state;
 mod bookkeeping;
 mod imports;
 mod items;
+mod notes;
 mod rollups;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -20,10 +21,11 @@ use serde::{Deserialize, Serialize};
 
 use self::items::{from_json, key, text, to_json, written};
 pub use self::{
-    account_index::{AccountIndex, PartitionState, Quarantine, Raised, Refused, Unjudged, Volume},
+    account_index::{AccountIndex, PartitionState, Quarantine, Raised, Unjudged, Volume},
     alert_state::{AlertState, transition},
-    bookkeeping::{Note, Requested},
+    bookkeeping::Requested,
     imports::Imported,
+    notes::{Note, Refused},
     rollups::{OTHERS, Rollup},
 };
 use crate::{
@@ -32,11 +34,12 @@ use crate::{
     observations::{Item, query_all, query_pages},
 };
 
-/// The table of findings.
+/// The table of findings, and beside it the table of notes: what can't be made again from facts.
 #[derive(Clone, Debug)]
 pub struct Findings {
     aws: Arc<Aws>,
     table: String,
+    notes_table: String,
 }
 
 /// A finding, with the attributes that the table adds.
@@ -65,10 +68,16 @@ pub enum Basis {
 }
 
 impl Findings {
-    /// The table with this name.
+    /// The table with this name, in which notes are, too.
     #[must_use]
     pub fn new(aws: Arc<Aws>, table: String) -> Self {
-        Findings { aws, table }
+        Findings { aws, notes_table: table.clone(), table }
+    }
+
+    /// With notes in a table of their own.
+    #[must_use]
+    pub fn with_notes(self, notes_table: String) -> Self {
+        Findings { notes_table, ..self }
     }
 
     /// All findings of an account, by id.

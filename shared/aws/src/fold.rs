@@ -18,6 +18,7 @@
 //!             ├─ audit_core::auditor::audit
 //!             ├─ hub_findings     what only the hub finds: tampering, gaps, verdicts that differ
 //!             ├─ write            findings and blind spots that differ from those in the table
+//!             │    └─ expired              findings whose facts have expired
 //!             ├─ cross_account    facts that make the stream fold other accounts that are affected
 //!             └─ rollups          of the hours in which something was done
 //! ```
@@ -27,6 +28,7 @@ mod basis;
 mod configuration;
 mod cross_account;
 mod evidence;
+mod expired;
 mod hub_findings;
 mod partition_cache;
 mod repair;
@@ -107,10 +109,16 @@ pub enum Request {
     CheckConfiguration,
     /// Judge the accounts again that couldn't be judged, if their time has come.
     RetryQuarantined,
-    /// Look for facts that no index names, because the stream wasn't taken, and judge all accounts.
+    /// Look for facts that no index names, because the stream wasn't taken or the index is lost, and judge the account, or all of them.
     Repair {
-        /// The time from which on the stream wasn't taken, or an earlier one.
+        /// The time from which on facts are looked for.
         since: Timestamp,
+        /// The account.
+        #[serde(default)]
+        account: Option<String>,
+        /// Whether they are looked for in all Regions of AWS, not only in those from which anybody is known to report.
+        #[serde(default)]
+        everywhere: bool,
     },
 }
 
@@ -141,6 +149,7 @@ impl Fold<S3Bucket> {
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let observations = environment.required("OBSERVATIONS_TABLE")?;
         let findings = environment.required("FINDINGS_TABLE")?;
+        let notes = environment.required("NOTES_TABLE")?;
         let bucket = environment.required("WORLD_BUCKET")?;
         let key = environment.parsed("CONFIGURATION_KEY", CONFIGURATION_KEY.to_owned())?;
         let folds = environment.required("FOLDS_QUEUE_URL")?;
@@ -154,7 +163,7 @@ impl Fold<S3Bucket> {
         tokio::join!(connections::open_to_dynamodb(&aws), connections::open_to_bucket(&bucket, &key));
         let observations = Observations::new(Arc::clone(&aws), observations, ttl_days);
         let folds = SqsQueue::new(Arc::clone(&aws), folds);
-        let findings = Findings::new(aws, findings);
+        let findings = Findings::new(aws, findings).with_notes(notes);
         Ok(Self::new(observations, findings, bucket, folds, key, trust, ttl_days, metrics, Clock::System))
     }
 }
@@ -231,7 +240,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let organization = organization_in(&files);
         found.extend(self.own_findings(account, &evidence, &world, organization.as_ref(), &options));
         let units = organization.map(|organization| units_of(&organization, account)).unwrap_or_default();
-        let folded = self.write(account, found, &units, &evidence, ticket).await?;
+        let folded = self.write(account, found, &units, &evidence, &options, ticket).await?;
         if let Some(quarantine) = quarantine {
             self.findings.put_quarantine(account, &quarantine).await?;
             // The attempts that failed before count no longer.
@@ -257,6 +266,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         found: Vec<Finding>,
         units: &[String],
         evidence: &AccountEvidence,
+        options: &AuditOptions<'_>,
         ticket: i64,
     ) -> Result<Folded, CallError> {
         let before = self.findings.of_account(account).await?;
@@ -282,6 +292,15 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             if !present.contains(&id) && facts_are_there {
                 let withdrawn = self.findings.withdraw(account, &id, ticket).await?;
                 *if withdrawn { &mut folded.withdrawn } else { &mut folded.overtaken } += 1;
+            } else if !present.contains(&id) && !flooded {
+                let finding = expired::expired(&gone.finding, options);
+                if finding != gone.finding {
+                    *if self.findings.put(&Stored { finding, ticket, ..gone }).await? {
+                        &mut folded.written
+                    } else {
+                        &mut folded.overtaken
+                    } += 1;
+                }
             }
         }
         Ok(folded)
@@ -335,7 +354,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             Request::Rebuild { account } => self.request_rebuild(account.as_deref()).await?,
             Request::CheckConfiguration => self.check_configuration().await?,
             Request::RetryQuarantined => self.retry_quarantined().await?,
-            Request::Repair { since } => self.request_repair(since).await?,
+            Request::Repair { since, account, everywhere } => self.request_repair(since, account, everywhere).await?,
         }
         Ok(())
     }

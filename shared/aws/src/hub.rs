@@ -1,10 +1,17 @@
-//! The hub as a person reads it from a command line: its findings, its report, and why a finding is as it is. Nothing is written.
+//! The hub as a person reads and runs it from a command line: its findings, its report, why a finding is as it is, and how it is doing. What is
+//! changed, its own functions and queues change; nothing is written into tables or the bucket here.
 //!
 //! The template gives the tables and the bucket fixed names, so that account and Region are enough to find them
 //! (docs/decisions/0026-hub-is-found-by-its-names.md). What can't be read of an item is counted with its address, and never left out in
 //! silence.
 
+mod functions;
+pub mod pause;
+pub mod queues;
+pub mod redrive;
+pub mod remake;
 pub mod status;
+pub mod tell_again;
 
 use std::{
     collections::BTreeSet,
@@ -47,6 +54,9 @@ use crate::{
 /// The name of the table of findings in `template.yaml`.
 pub const FINDINGS_TABLE: &str = "guardrail-audit-findings";
 
+/// The name of the table of notes in `template.yaml`.
+pub const NOTES_TABLE: &str = "guardrail-audit-notes";
+
 /// The name of the table of observations in `template.yaml`.
 pub const OBSERVATIONS_TABLE: &str = "guardrail-audit-observations";
 
@@ -59,6 +69,8 @@ pub struct Address {
     pub region: Option<String>,
     /// Its table of findings; `None` for [`FINDINGS_TABLE`].
     pub findings_table: Option<String>,
+    /// Its table of notes; `None` for [`NOTES_TABLE`].
+    pub notes_table: Option<String>,
     /// Its table of observations; `None` for [`OBSERVATIONS_TABLE`].
     pub observations_table: Option<String>,
     /// Its bucket; `None` for the one that the template names after account and Region.
@@ -67,6 +79,8 @@ pub struct Address {
 
 /// Accounts that are asked for at once.
 const AT_ONCE: usize = 16;
+
+pub use functions::{FOLD_FINDINGS, SEND_ALERTS};
 
 /// The hub.
 #[derive(Debug)]
@@ -117,7 +131,8 @@ impl Hub {
         let account = identity(&aws).await?;
         let findings_table = address.findings_table.unwrap_or_else(|| FINDINGS_TABLE.to_owned());
         Ok(Hub {
-            findings: Findings::new(Arc::clone(&aws), findings_table.clone()),
+            findings: Findings::new(Arc::clone(&aws), findings_table.clone())
+                .with_notes(address.notes_table.unwrap_or_else(|| NOTES_TABLE.to_owned())),
             findings_table,
             observations_table: address.observations_table.unwrap_or_else(|| OBSERVATIONS_TABLE.to_owned()),
             bucket: S3Bucket::new(Arc::clone(&aws), address.world_bucket.unwrap_or_else(|| world_bucket(&account, &region))),

@@ -35,10 +35,11 @@
 //!    ├─► digest                                   CloudTrail's proof that its files are unaltered
 //!    ├─► dead_letters                             what lies in an account's dead-letter queues
 //!    ├─► connections ─► aws                       what is opened before the first event
+//!    ├─► json_client ─► aws                       services that are called without the SDK's crate for them
 //!    ├─► trust, bounds                            whom the hub believes, and how much it takes in
 //!    └─► metrics, clock, settings, error
 //!
-//! doctor  snapshot  hub               what commands of `guardrail-audit` ask (feature `command-line`)
+//! doctor  snapshot  hub               what commands of `guardrail-audit` ask and do (feature `command-line`)
 //!    ├─► inventory, state, aws ─► rate_limit
 //!    ├─► snapshots ─► folder
 //!    └─► report, fold                 which make for a person what they make in the functions
@@ -67,6 +68,7 @@ pub mod folder;
 pub mod hub;
 pub mod inventory;
 pub mod invocations;
+mod json_client;
 pub mod lambda;
 pub mod metrics;
 pub mod observations;

@@ -73,6 +73,7 @@ impl Router {
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let observations = environment.required("OBSERVATIONS_TABLE")?;
         let findings = environment.required("FINDINGS_TABLE")?;
+        let notes = environment.required("NOTES_TABLE")?;
         let folds = environment.required("FOLDS_QUEUE_URL")?;
         let trust = Trust::from_environment(&environment)?;
         let facts_ttl_days = environment.facts_ttl_days()?;
@@ -90,7 +91,8 @@ impl Router {
         let reconcile = environment.optional("RECONCILE_QUEUE_URL").map(|url| SqsQueue::new(Arc::clone(&aws), url));
         let folds = SqsQueue::new(Arc::clone(&aws), folds);
         let bounds = Bounds { regions: regions.into_iter().collect(), facts_ttl_days };
-        let router = Self::new(observations, Findings::new(aws, findings), folds, trust, bounds, metrics, Clock::System);
+        let findings = Findings::new(aws, findings).with_notes(notes);
+        let router = Self::new(observations, findings, folds, trust, bounds, metrics, Clock::System);
         Ok(router.with_reconcile_queue(reconcile))
     }
 }

@@ -104,6 +104,7 @@ impl ImportFindings<SecurityHubClient> {
     /// Makes the function from its environment variables.
     pub async fn from_environment(environment: Environment) -> Result<Self, BoxError> {
         let table = environment.required("FINDINGS_TABLE")?;
+        let notes = environment.required("NOTES_TABLE")?;
         let account = environment.account("HUB_ACCOUNT")?;
         let region = environment.optional("HUB_REGION").map_or_else(|| environment.region(), Ok)?;
         let namespace = environment.parsed("METRICS_NAMESPACE", "GuardrailAudit".to_owned())?;
@@ -111,7 +112,7 @@ impl ImportFindings<SecurityHubClient> {
         connections::open_to_dynamodb(&aws).await;
         let hub = SecurityHubClient::new(&aws, &account)?;
         let metrics = Metrics::new(namespace, "import-findings", Clock::System);
-        Ok(Self::new(Findings::new(aws, table), hub, Importer::AccountRegion { account, region }, metrics, Clock::System))
+        Ok(Self::new(Findings::new(aws, table).with_notes(notes), hub, Importer::AccountRegion { account, region }, metrics, Clock::System))
     }
 }
 

@@ -39,9 +39,10 @@ const FUNCTIONS: [&str; 9] = [
 ];
 
 /// Variables with which each of them starts.
-const EVERY_VARIABLE: [(&str, &str); 8] = [
+const EVERY_VARIABLE: [(&str, &str); 9] = [
     ("OBSERVATIONS_TABLE", "t"),
     ("FINDINGS_TABLE", "t"),
+    ("NOTES_TABLE", "n"),
     ("WORLD_BUCKET", "world-bucket"),
     ("HUB_ACCOUNT", HUB),
     ("RECONCILE_QUEUE_URL", "http://q"),
@@ -113,6 +114,7 @@ async fn calls_go_through_the_binaries_to_an_alert_and_an_answer() {
     let common = [
         ("OBSERVATIONS_TABLE", observations.as_str()),
         ("FINDINGS_TABLE", findings.as_str()),
+        ("NOTES_TABLE", tables.notes.as_str()),
         ("WORLD_BUCKET", "world-bucket"),
         ("HUB_ACCOUNT", HUB),
     ];
@@ -319,15 +321,16 @@ async fn settings_that_make_no_sense_stop_the_start_and_say_so() {
             vec![
                 ("OBSERVATIONS_TABLE", "t"),
                 ("FINDINGS_TABLE", "t"),
+                ("NOTES_TABLE", "n"),
                 ("WORLD_BUCKET", "b"),
                 ("FOLDS_QUEUE_URL", "q"),
                 ("HUB_ACCOUNT", "12"),
             ],
             "HUB_ACCOUNT",
         ),
-        ("route-observations", vec![("OBSERVATIONS_TABLE", "t"), ("FINDINGS_TABLE", "t")], "FOLDS_QUEUE_URL"),
-        ("send-alerts", vec![("FINDINGS_TABLE", "t")], "ALERTS_TOPIC_ARN"),
-        ("import-findings", vec![("FINDINGS_TABLE", "t")], "HUB_ACCOUNT"),
+        ("route-observations", vec![("OBSERVATIONS_TABLE", "t"), ("FINDINGS_TABLE", "t"), ("NOTES_TABLE", "n")], "FOLDS_QUEUE_URL"),
+        ("send-alerts", vec![("FINDINGS_TABLE", "t"), ("NOTES_TABLE", "n")], "ALERTS_TOPIC_ARN"),
+        ("import-findings", vec![("FINDINGS_TABLE", "t"), ("NOTES_TABLE", "n")], "HUB_ACCOUNT"),
         ("report", vec![("FINDINGS_TABLE", "t")], "WORLD_BUCKET"),
         ("reconcile", vec![("OBSERVATIONS_TABLE", "t"), ("WORLD_BUCKET", "b")], "RECONCILE_QUEUE_URL"),
         (
@@ -417,6 +420,7 @@ async fn an_account_that_always_ends_the_function_holds_up_nobody() {
     let variables = [
         ("OBSERVATIONS_TABLE", tables.observations.as_str()),
         ("FINDINGS_TABLE", tables.findings.as_str()),
+        ("NOTES_TABLE", tables.notes.as_str()),
         ("WORLD_BUCKET", "world-bucket"),
         ("HUB_ACCOUNT", HUB),
         ("FOLDS_QUEUE_URL", "http://sqs.test/folds.fifo"),

@@ -57,6 +57,12 @@ const KNOWN: &[&str] = &[
 /// The word before the number in a Region's code, as in `us-east-1`.
 const DIRECTIONS: &[&str] = &["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
 
+/// The known Regions of all partitions, sorted.
+#[must_use]
+pub const fn known() -> &'static [&'static str] {
+    KNOWN
+}
+
 /// Whether the code is one of the known Regions.
 #[must_use]
 pub fn is_known(text: &str) -> bool {

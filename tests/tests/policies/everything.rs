@@ -43,7 +43,7 @@ fn everything(who: &str) -> Vec<(String, Call)> {
     let own = who.split(':').nth(4).unwrap();
     let mut calls = Vec::new();
     let mut add = |name: String, call: Call| calls.push((name, call));
-    for (table, arn) in [("observations", OBSERVATIONS), ("findings", FINDINGS)] {
+    for (table, arn) in [("observations", OBSERVATIONS), ("findings", FINDINGS), ("notes", NOTES)] {
         for action in [
             "BatchGetItem",
             "BatchWriteItem",
@@ -85,8 +85,11 @@ fn everything(who: &str) -> Vec<(String, Call)> {
         let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         add(format!("PutItem observations, key: {name}"), put(who, &keys));
     }
-    // A key of each kind of item that the table holds (docs/data-model.md#findings-and-what-lies-beside-them).
-    for action in ["GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"] {
+    // A key of each kind of item that the tables hold (docs/data-model.md#findings-and-what-lies-beside-them).
+    let actions = ["GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"];
+    for (table, arn, action) in
+        [("findings", FINDINGS), ("notes", NOTES)].iter().flat_map(|(table, arn)| actions.map(|action| (table, arn, action)))
+    {
         for key in [
             "FINDINGS#222233334444",
             "ROLLUP#222233334444#us-east-1",
@@ -102,8 +105,8 @@ fn everything(who: &str) -> Vec<(String, Call)> {
             "DIGEST",
             "DOCUMENT",
         ] {
-            let call = call(who, &format!("dynamodb:{action}"), FINDINGS).with("dynamodb:LeadingKeys", &[key]);
-            add(format!("{action} findings, key: {key}"), call);
+            let call = call(who, &format!("dynamodb:{action}"), arn).with("dynamodb:LeadingKeys", &[key]);
+            add(format!("{action} {table}, key: {key}"), call);
         }
     }
     for folder in ["world", "state", "configuration", "reports"] {

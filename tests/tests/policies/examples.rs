@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use end_to_end::deployment::ORGANIZATION;
+
 use super::*;
 
 /// The example in deploy/ stops the administrator of a member, and neither the StackSet nor the auditor itself.
@@ -219,13 +221,17 @@ fn whatever_the_code_reads_the_reader_may_read() {
     }
 }
 
+/// An example for people who look after the hub, filled in.
+fn example(name: &str) -> Value {
+    let text = std::fs::read_to_string(root().join("deploy").join(name)).unwrap();
+    let filled = text.replace("PARTITION", "aws").replace("HUB_REGION", REGION).replace("HUB_ACCOUNT", HUB);
+    serde_json::from_str(&filled.replace("HUB_KEY_ARN", KEY).replace("URL_SUFFIX", "amazonaws.com")).unwrap()
+}
+
 /// The example lets whoever reads the hub do what `--hub` does, and nothing else.
 #[test]
 fn the_example_for_readers_of_the_hub_lets_them_read_and_change_nothing() {
-    let text = std::fs::read_to_string(root().join("deploy/hub-reader.policy.json")).unwrap();
-    let filled = text.replace("PARTITION", "aws").replace("HUB_REGION", REGION).replace("HUB_ACCOUNT", HUB);
-    let filled = filled.replace("HUB_KEY_ARN", KEY).replace("URL_SUFFIX", "amazonaws.com");
-    let policy: Value = serde_json::from_str(&filled).unwrap();
+    let policy = example("hub-reader.policy.json");
     let hub = Template::hub().stack(HUB, REGION, &[]);
     let decide = |call: &Call| {
         // A key's own policy has to let the account's policies decide.
@@ -239,13 +245,14 @@ fn the_example_for_readers_of_the_hub_lets_them_read_and_change_nothing() {
     // S3 asks so whether an object is missing or forbidden.
     allowed.push(call(&reader, "s3:ListBucket", WORLD));
     allowed.extend(
-        [FINDINGS, OBSERVATIONS]
+        [FINDINGS, NOTES, OBSERVATIONS]
             .into_iter()
             .flat_map(|table| ["dynamodb:Query", "dynamodb:GetItem"].map(|action| call(&reader, action, table))),
     );
     allowed.extend(
         ["world/organization@20261101T000000Z.json", "configuration/guardrail-audit.toml"].map(|path| world(&reader, "s3:GetObject", path)),
     );
+    allowed.push(call(&reader, "lambda:ListEventSourceMappings", "*"));
     allowed.extend(["sqs:GetQueueUrl", "sqs:GetQueueAttributes"].map(|action| call(&reader, action, &sqs(HUB, "folds.fifo"))));
     for call in allowed {
         assert_eq!(decide(&call), Decision::Allowed, "{call:?}");
@@ -253,9 +260,65 @@ fn the_example_for_readers_of_the_hub_lets_them_read_and_change_nothing() {
     let mut denied = vec![key(&reader, "kms:Decrypt", "sns"), list("state/"), world(&reader, "s3:GetObject", "state/x")];
     denied.extend(["sqs:ReceiveMessage", "sqs:PurgeQueue", "sqs:SendMessage"].map(|action| call(&reader, action, &sqs(HUB, "folds.fifo"))));
     for action in ["PutItem", "UpdateItem", "DeleteItem", "Scan", "BatchWriteItem", "DeleteTable"] {
-        denied.extend([FINDINGS, OBSERVATIONS].map(|table| call(&reader, &format!("dynamodb:{action}"), table)));
+        denied.extend([FINDINGS, NOTES, OBSERVATIONS].map(|table| call(&reader, &format!("dynamodb:{action}"), table)));
     }
     denied.extend(["s3:PutObject", "s3:DeleteObject"].map(|action| world(&reader, action, "configuration/guardrail-audit.toml")));
+    for call in denied {
+        assert_eq!(decide(&call), Decision::Denied, "{call:?}");
+    }
+}
+
+/// The example lets whoever runs the hub do what `hub rebuild`, `redrive`, `tell-again` and `pause` do, and write nothing by themselves.
+#[test]
+fn the_example_for_operators_of_the_hub_lets_them_run_it_and_write_nothing() {
+    let policy = example("hub-operator.policy.json");
+    let hub = Template::hub().stack(
+        HUB,
+        REGION,
+        &[("OrganizationId", ORGANIZATION), ("ManagementAccountId", MANAGEMENT), ("SecurityHub", "true")],
+    );
+    let member = Template::member();
+    let decide = |call: &Call| Policies { identity: vec![document(&policy)], ..Policies::default() }.decide(call);
+    let operator = format!("arn:aws:iam::{HUB}:role/runs-the-hub");
+    let function = |name: &str| format!("arn:aws:lambda:{REGION}:{HUB}:function:guardrail-audit-{name}");
+    let mapping = format!("arn:aws:lambda:{REGION}:{HUB}:event-source-mapping:11111111-2222-3333-4444-555555555555");
+    let of_mapping = |action: &str, name: &str| call(&operator, action, &mapping).with("lambda:FunctionArn", &[&function(name)]);
+    let mut allowed: Vec<Call> =
+        ["fold-findings", "send-alerts"].iter().map(|name| call(&operator, "lambda:InvokeFunction", &function(name))).collect();
+    allowed.push(of_mapping("lambda:UpdateEventSourceMapping", "fold-findings"));
+    let mut denied = vec![
+        call(&operator, "lambda:InvokeFunction", &function("report")),
+        call(&operator, "lambda:UpdateFunctionCode", &function("fold-findings")),
+        call(&operator, "lambda:PutFunctionConcurrency", &function("fold-findings")),
+        // The stream of facts lives a day: who stopped it would lose what it tells of.
+        of_mapping("lambda:UpdateEventSourceMapping", "route-observations"),
+        of_mapping("lambda:UpdateEventSourceMapping", "send-alerts"),
+        of_mapping("lambda:DeleteEventSourceMapping", "fold-findings"),
+    ];
+    // Dead letters are taken where they are, and sent to where they came from.
+    let stacks = [hub.nested("Member", &member), hub.nested("Forwarded", &member), hub];
+    let mut queues = 0;
+    for (_, queue) in stacks.iter().flat_map(|stack| stack.of_type("AWS::SQS::Queue")) {
+        let name = queue["QueueName"].as_str().unwrap();
+        let arn = format!("arn:aws:sqs:{REGION}:{HUB}:{name}");
+        let (takes, puts) = (["ReceiveMessage", "DeleteMessage"], ["SendMessage"]);
+        let (may, may_not): (&[&str], &[&str]) = match name.trim_start_matches("guardrail-audit-") {
+            "trail-dead" | "reconcile-dead" | "folds-dead.fifo" => (&takes, &["SendMessage", "PurgeQueue"]),
+            "trail" | "reconcile" | "folds.fifo" => (&puts, &["ReceiveMessage", "DeleteMessage", "PurgeQueue"]),
+            // Events of calls and changes are nobody's to make up.
+            _ => (&[], &["SendMessage", "ReceiveMessage", "DeleteMessage", "PurgeQueue"]),
+        };
+        allowed.extend(may.iter().map(|action| call(&operator, &format!("sqs:{action}"), &arn)));
+        denied.extend(may_not.iter().map(|action| call(&operator, &format!("sqs:{action}"), &arn)));
+        queues += 1;
+    }
+    assert!(queues > 9, "{queues}");
+    for table in [FINDINGS, NOTES, OBSERVATIONS] {
+        denied.extend(["PutItem", "UpdateItem", "DeleteItem"].map(|action| call(&operator, &format!("dynamodb:{action}"), table)));
+    }
+    for call in allowed {
+        assert_eq!(decide(&call), Decision::Allowed, "{call:?}");
+    }
     for call in denied {
         assert_eq!(decide(&call), Decision::Denied, "{call:?}");
     }

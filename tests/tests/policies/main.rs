@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 const OBSERVATIONS: &str = "arn:aws:dynamodb:us-east-1:111122223333:table/guardrail-audit-observations";
 const FINDINGS: &str = "arn:aws:dynamodb:us-east-1:111122223333:table/guardrail-audit-findings";
+const NOTES: &str = "arn:aws:dynamodb:us-east-1:111122223333:table/guardrail-audit-notes";
 const WORLD: &str = "arn:aws:s3:::guardrail-audit-world-111122223333-us-east-1";
 const BUS: &str = "arn:aws:events:us-east-1:111122223333:event-bus/guardrail-audit";
 
@@ -184,16 +185,24 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     for queue in ["facts-dead", "folds.fifo", "reconcile"] {
         calls.push(call(&hub("route-observations"), "sqs:SendMessage", &sqs(HUB, queue)));
     }
-    for (action, keys) in [
-        ("GetItem", ["ACCOUNT#222233334444", "PLACES"].as_slice()),
-        ("Query", &["QUIET"]),
-        ("UpdateItem", &["ACCOUNT#222233334444"]),
-        ("PutItem", &["ACCOUNT#222233334444", "KEPT#222233334444", "NOTES#222233334444", "PLACES", "HORIZON"]),
+    for (action, table, keys) in [
+        ("GetItem", FINDINGS, ["ACCOUNT#222233334444", "PLACES"].as_slice()),
+        ("Query", FINDINGS, &["QUIET"]),
+        ("UpdateItem", FINDINGS, &["ACCOUNT#222233334444"]),
+        ("PutItem", FINDINGS, &["ACCOUNT#222233334444", "PLACES", "HORIZON"]),
+        ("PutItem", NOTES, &["KEPT#222233334444", "NOTES#222233334444"]),
+        ("UpdateItem", NOTES, &["ACCOUNT#222233334444"]),
     ] {
         for key in keys {
             let action = format!("dynamodb:{action}");
-            calls.push(call(&hub("route-observations"), &action, FINDINGS).with("dynamodb:LeadingKeys", &[key]));
+            calls.push(call(&hub("route-observations"), &action, table).with("dynamodb:LeadingKeys", &[key]));
         }
+    }
+    for key in ["ACCOUNT#222233334444", "KEPT#222233334444", "NOTES#222233334444"] {
+        calls.push(call(&hub("fold-findings"), "dynamodb:Query", NOTES).with("dynamodb:LeadingKeys", &[key]));
+    }
+    for action in ["dynamodb:GetItem", "dynamodb:PutItem"] {
+        calls.push(call(&hub("fold-findings"), action, NOTES).with("dynamodb:LeadingKeys", &["DOCUMENT"]));
     }
     for action in ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility", "SendMessage"] {
         calls.push(call(&hub("fold-findings"), &format!("sqs:{action}"), &sqs(HUB, "folds.fifo")));
@@ -205,15 +214,25 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     let bus = format!("arn:aws:events:us-east-1:{HUB}:event-bus/default");
     calls.push(call(&hub("send-alerts"), "events:PutEvents", &bus).with("events:source", &["guardrail-audit"]));
     calls.push(key(&hub("send-alerts"), "kms:GenerateDataKey", "sns"));
-    calls.push(call(&hub("send-alerts"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]));
+    for (action, key) in
+        [("GetItem", "ALERT#x"), ("PutItem", "ALERT#x"), ("Query", "DIGEST"), ("PutItem", "DIGEST"), ("DeleteItem", "DIGEST")]
+    {
+        calls.push(call(&hub("send-alerts"), &format!("dynamodb:{action}"), NOTES).with("dynamodb:LeadingKeys", &[key]));
+    }
+    // What an earlier release put aside among the findings.
     calls.push(call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["DIGEST"]));
+    for who in ["send-alerts", "import-findings", "fold-findings", "route-observations"] {
+        calls.push(
+            key(&hub(who), "kms:Decrypt", "dynamodb").with("kms:EncryptionContext:aws:dynamodb:tableName", &["guardrail-audit-notes"]),
+        );
+    }
     calls.push(call(&hub("send-alerts"), "dynamodb:GetItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]));
     calls.push(call(&hub("import-findings"), "securityhub:BatchImportFindings", &security_hub("product/111122223333/default")));
     for action in ["securityhub:BatchUpdateFindings", "securityhub:GetFindings"] {
         calls.push(call(&hub("import-findings"), action, &security_hub("hub/default")));
     }
-    for action in ["dynamodb:PutItem", "dynamodb:DeleteItem"] {
-        calls.push(call(&hub("import-findings"), action, FINDINGS).with("dynamodb:LeadingKeys", &["SECURITYHUB#222233334444"]));
+    for action in ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"] {
+        calls.push(call(&hub("import-findings"), action, NOTES).with("dynamodb:LeadingKeys", &["SECURITYHUB#222233334444"]));
     }
     calls.push(key(&hub("import-findings"), "kms:GenerateDataKey", "dynamodb"));
     calls.push(call(&hub("import-findings"), "sqs:SendMessage", &sqs(HUB, "imports-dead")));
@@ -457,6 +476,14 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         // The statement that allows members allows no role of the hub's own account.
         put(&hub("report"), &[&own_key(HUB)]),
         call(&hub("fold-findings"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]),
+        call(&hub("fold-findings"), "dynamodb:PutItem", NOTES).with("dynamodb:LeadingKeys", &["ALERT#x"]),
+        // What was done to facts only the router notes, and nobody removes it.
+        call(&hub("fold-findings"), "dynamodb:PutItem", NOTES).with("dynamodb:LeadingKeys", &["NOTES#222233334444"]),
+        call(&hub("fold-findings"), "dynamodb:DeleteItem", NOTES).with("dynamodb:LeadingKeys", &["KEPT#222233334444"]),
+        call(&hub("route-observations"), "dynamodb:DeleteItem", NOTES).with("dynamodb:LeadingKeys", &["NOTES#222233334444"]),
+        call(&hub("route-observations"), "dynamodb:PutItem", NOTES).with("dynamodb:LeadingKeys", &["ALERT#x"]),
+        call(&hub("send-alerts"), "dynamodb:PutItem", NOTES).with("dynamodb:LeadingKeys", &["NOTES#222233334444"]),
+        call(&hub("send-alerts"), "dynamodb:PutItem", NOTES).with("dynamodb:LeadingKeys", &["SECURITYHUB#222233334444"]),
         // send-alerts writes its own state, and never a finding.
         call(&hub("send-alerts"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]),
         call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["KEPT#222233334444"]),

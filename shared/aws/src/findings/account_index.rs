@@ -83,25 +83,6 @@ pub struct PartitionState {
     pub is_ahead: bool,
 }
 
-/// Facts of an account that the hub didn't take in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// Why: the name of a [`Refusal`](crate::bounds::Refusal).
-    pub reason: String,
-    /// The Region in their keys, if the hub watches it.
-    pub region: String,
-    /// How many there were. A batch of the stream that is delivered again is counted again.
-    pub count: u64,
-    /// When the first one was written.
-    pub first: Timestamp,
-    /// When the latest one was written.
-    pub last: Timestamp,
-    /// The partition and sort key of the first one.
-    pub item: String,
-    /// What is wrong, for people.
-    pub detail: String,
-}
-
 /// How much of what is known of an account isn't judged. The names are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -298,50 +279,6 @@ impl Findings {
         Ok(self.get_item(PLACES, &account_region.key()).await?.is_some())
     }
 
-    /// Counts facts that were not taken in. Of the first one it is kept which it was. Returns whether there were none before.
-    pub async fn refuse(&self, account: &str, refused: &Refused) -> Result<bool, CallError> {
-        let item = key(&account_key(account), &format!("REFUSED#{}#{}", refused.reason, refused.region));
-        let mut request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(item));
-        let update = "SET #entity = :entity, #reason = :reason, #region = :region, #last = :last, #first = if_not_exists(#first, :first), \
-                      #item = if_not_exists(#item, :item), detail = if_not_exists(detail, :detail) ADD #count :count";
-        for name in ["entity", "reason", "region", "last", "first", "item", "count"] {
-            request = request.expression_attribute_names(format!("#{name}"), name);
-        }
-        for (name, value) in [
-            (":entity", AttributeValue::S("REFUSED".to_owned())),
-            (":reason", AttributeValue::S(refused.reason.clone())),
-            (":region", AttributeValue::S(refused.region.clone())),
-            (":last", number(refused.last)),
-            (":first", number(refused.first)),
-            (":item", AttributeValue::S(refused.item.clone())),
-            (":detail", AttributeValue::S(refused.detail.clone())),
-            (":count", AttributeValue::N(refused.count.to_string())),
-        ] {
-            request = request.expression_attribute_values(name, value);
-        }
-        let request = request.update_expression(update).return_values(ReturnValue::AllNew);
-        let answer = request.send().await.map_err(failed("count refused facts"))?;
-        Ok(answer.attributes().is_some_and(|item| counted(item, "count") == refused.count))
-    }
-
-    /// What of an account's facts was not taken in.
-    pub async fn refused(&self, account: &str) -> Result<Vec<Refused>, CallError> {
-        let items = query_all(&self.aws, &self.table, &account_key(account), Some("REFUSED#"), true).await?;
-        let refused = |item: &Item| {
-            let of = |name: &str| text(item, name).unwrap_or_default().to_owned();
-            Some(Refused {
-                reason: of("reason"),
-                region: of("region"),
-                count: counted(item, "count"),
-                first: timestamp(item, "first")?,
-                last: timestamp(item, "last")?,
-                item: of("item"),
-                detail: of("detail"),
-            })
-        };
-        Ok(items.iter().filter_map(refused).collect())
-    }
-
     /// Records that an account reports a change of the organization, which may concern every account.
     pub async fn note_organization_change(&self, account: &str, event_id: &str, time: Timestamp) -> Result<(), CallError> {
         let mut item = key(&account_key(account), &format!("ORGANIZATION#{event_id}"));
@@ -397,7 +334,7 @@ fn partition_key(partition: &Partition) -> String {
     format!("PARTITION#{}", partition.key())
 }
 
-fn counted(item: &Item, name: &str) -> u64 {
+pub(super) fn counted(item: &Item, name: &str) -> u64 {
     item.get(name).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or(0)
 }
 

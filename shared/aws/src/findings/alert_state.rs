@@ -42,7 +42,7 @@ pub fn transition(finding: &Finding) -> String {
 impl Findings {
     /// The state of a finding's alert; `None` if nothing was ever published or claimed.
     pub async fn alert_state(&self, id: &str) -> Result<Option<AlertState>, CallError> {
-        self.get_item(&format!("ALERT#{id}"), "STATE").await?.map(|item| from_json(text(&item, "state").unwrap_or_default())).transpose()
+        self.get_noted(&format!("ALERT#{id}"), "STATE").await?.map(|item| from_json(text(&item, "state").unwrap_or_default())).transpose()
     }
 
     /// Writes the state of a finding's alert, if its version is still the one before. Answers whether it was written.
@@ -51,7 +51,7 @@ impl Findings {
         item.insert("state".to_owned(), AttributeValue::S(to_json(state)?));
         item.insert("version".to_owned(), AttributeValue::N(state.version.to_string()));
         item.insert("entity".to_owned(), AttributeValue::S("ALERT".to_owned()));
-        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
+        let request = self.aws.dynamodb().put_item().table_name(&self.notes_table).set_item(Some(item));
         let request = request.condition_expression("attribute_not_exists(pk) OR version = :before");
         let request = request.expression_attribute_values(":before", AttributeValue::N((state.version - 1).to_string()));
         written(request.send().await.map_err(failed("write the state of an alert")))
@@ -61,20 +61,27 @@ impl Findings {
     pub async fn put_for_digest(&self, id: &str, body: &str) -> Result<(), CallError> {
         let mut item = key("DIGEST", id);
         item.insert("alert".to_owned(), AttributeValue::S(body.to_owned()));
-        self.put_item(item, "put an alert aside").await
+        self.put_into(&self.notes_table, item, "put an alert aside").await
     }
 
     /// The alerts that were put aside, with the ids of their findings.
     pub async fn digest(&self) -> Result<Vec<(String, String)>, CallError> {
-        let items = query_all(&self.aws, &self.table, "DIGEST", None, true).await?;
-        Ok(items.iter().filter_map(|item| Some((text(item, "sk")?.to_owned(), text(item, "alert")?.to_owned()))).collect())
+        let mut aside = Vec::new();
+        for table in self.tables_of_notes() {
+            let items = query_all(&self.aws, table, "DIGEST", None, true).await?;
+            aside.extend(items.iter().filter_map(|item| Some((text(item, "sk")?.to_owned(), text(item, "alert")?.to_owned()))));
+        }
+        Ok(aside)
     }
 
     /// Deletes an alert that was put aside, unless another alert has replaced it.
     pub async fn remove_from_digest(&self, id: &str, body: &str) -> Result<(), CallError> {
-        let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(key("DIGEST", id)));
-        let request =
-            request.condition_expression("alert = :alert").expression_attribute_values(":alert", AttributeValue::S(body.to_owned()));
-        written(request.send().await.map_err(failed("forget an alert"))).map(|_| ())
+        for table in self.tables_of_notes() {
+            let request = self.aws.dynamodb().delete_item().table_name(table).set_key(Some(key("DIGEST", id)));
+            let request =
+                request.condition_expression("alert = :alert").expression_attribute_values(":alert", AttributeValue::S(body.to_owned()));
+            written(request.send().await.map_err(failed("forget an alert")))?;
+        }
+        Ok(())
     }
 }

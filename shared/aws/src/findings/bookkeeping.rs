@@ -1,10 +1,10 @@
-//! The bookkeeping of folds: what concerns an account from outside, and what was done to its facts.
+//! The bookkeeping of folds: what concerns an account from outside, and how far its index is repaired.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::timestamp::Timestamp;
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Findings, Volume,
@@ -12,41 +12,10 @@ use super::{
     items::{account_key, from_json, key, number, text, timestamp, to_json, written},
 };
 use crate::{
-    bounds::KEPT,
     error::{CallError, ErrorKind, failed},
-    observations::{Item, query, query_all, size_of},
+    observations::{Item, query_all},
     partition::{AccountRegion, Partition},
 };
-
-/// A note about an item of the table of observations that was tampered with or isn't a valid fact. The hub keeps it, since the item may be
-/// gone.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Note {
-    /// `rewritten`, `removed`, `malformed`, `flood` or `ahead`.
-    pub kind: String,
-    /// The account whose item it is.
-    pub account: String,
-    /// The Region in the item's key.
-    pub region: String,
-    /// The time at which the stream reported it; for a `flood` the start of its hour.
-    pub time: Timestamp,
-    /// The item's partition and sort key.
-    pub item: String,
-    /// What is wrong, for people.
-    pub detail: String,
-}
-
-impl Note {
-    /// The kind of note about a fact that claims a later time than that at which it was written. Nobody can know what is to come, so the
-    /// fact never counts, not even when that time has passed.
-    pub const AHEAD: &'static str = "ahead";
-
-    /// The name of an item in notes: its keys, truncated. Keys of valid facts are shorter.
-    #[must_use]
-    pub fn item_name(pk: &str, sk: &str) -> String {
-        format!("{pk} {sk}").chars().take(300).collect()
-    }
-}
 
 /// The guardrails of other accounts whose DRAFTs an account's calls request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,11 +39,28 @@ impl Findings {
         ticket.ok_or_else(|| CallError::new("take a ticket", ErrorKind::Retryable, "the answer holds no number"))
     }
 
-    /// Records that changes in a partition of another account concern this account.
-    pub async fn note_concern(&self, account: &str, partition: &Partition) -> Result<(), CallError> {
+    /// Records that changes in a partition of another account concern this account. Returns whether that is new.
+    pub async fn note_concern(&self, account: &str, partition: &Partition) -> Result<bool, CallError> {
         let mut item = key(&account_key(account), &format!("CONCERN#{}", partition.key()));
         item.insert("entity".to_owned(), AttributeValue::S("CONCERN".to_owned()));
-        self.put_item(item, "note a concern").await
+        Ok(self.put_new(&self.table, item, "note a concern").await? != Volume::default())
+    }
+
+    /// Records that the index of an account was repaired, by a message with this version, unless one with a later version did.
+    pub async fn note_repaired(&self, account: &str, version: u64) -> Result<(), CallError> {
+        let mut item = key(&account_key(account), REPAIRED);
+        item.insert("version".to_owned(), AttributeValue::N(version.to_string()));
+        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
+        let request = request.condition_expression("attribute_not_exists(pk) OR #version <= :version");
+        let request = request.expression_attribute_names("#version", "version");
+        let request = request.expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+        written(request.send().await.map_err(failed("note a repair"))).map(|_| ())
+    }
+
+    /// The version of the message by which the index of an account was last repaired; 0 if it never was.
+    pub async fn repaired(&self, account: &str) -> Result<u64, CallError> {
+        let item = self.get_item(&account_key(account), REPAIRED).await?;
+        Ok(item.and_then(|item| item.get("version")?.as_n().ok()?.parse().ok()).unwrap_or(0))
     }
 
     /// The partitions of other accounts whose changes concern this account.
@@ -147,69 +133,6 @@ impl Findings {
         Ok(items.iter().filter_map(|item| AccountRegion::parse(text(item, "sk")?)).collect())
     }
 
-    /// Keeps a copy of an observation that was rewritten or removed. It still counts as evidence. Returns what is kept that wasn't before.
-    pub async fn keep(&self, partition: &Partition, kept: &Item) -> Result<Volume, CallError> {
-        let sort_key = text(kept, "sk").unwrap_or_default();
-        let mut item = key(&kept_key(&partition.account_region.account), &format!("{}|{sort_key}", partition.key()));
-        // Only the content is copied: other attributes could make the item larger than DynamoDB allows.
-        let content = if sort_key.starts_with("calls#") { "f" } else { "j" };
-        item.extend(kept.get(content).map(|value| (content.to_owned(), value.clone())));
-        item.insert("entity".to_owned(), AttributeValue::S("KEPT".to_owned()));
-        // The first version under a key counts, so a copy is never replaced.
-        self.put_new(item, "keep a fact").await
-    }
-
-    /// Writes an item under a key that is new, and returns its size; nothing if the key isn't new.
-    async fn put_new(&self, item: Item, action: &'static str) -> Result<Volume, CallError> {
-        let size = Volume { items: 1, bytes: size_of(&item) };
-        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
-        let request = request.condition_expression("attribute_not_exists(pk)");
-        let is_new = written(request.send().await.map_err(failed(action)))?;
-        Ok(if is_new { size } else { Volume::default() })
-    }
-
-    /// The copies of an account, with the keys that they had in the table of observations, up to the page on which they are more than may be
-    /// kept, and whether that is so.
-    pub async fn kept(&self, account: &str) -> Result<(Vec<Item>, bool), CallError> {
-        let (items, bytes) = query(&self.aws, &self.table, &kept_key(account), None, true, KEPT).await?;
-        let is_cut = items.len() as u64 > KEPT.items || bytes > KEPT.bytes;
-        let restored = items.into_iter().filter_map(|mut item| {
-            let (pk, sk) = text(&item, "sk")?.split_once('|').map(|(pk, sk)| (pk.to_owned(), sk.to_owned()))?;
-            item.extend(key(&pk, &sk));
-            Some(item)
-        });
-        Ok((restored.collect(), is_cut))
-    }
-
-    /// Keeps a note. Returns what is kept that wasn't before.
-    pub async fn note(&self, note: &Note) -> Result<Volume, CallError> {
-        let json = to_json(note)?;
-        let mut item = key(&notes_key(&note.account), &crate::fact::digest(json.as_bytes()));
-        item.insert("note".to_owned(), AttributeValue::S(json));
-        item.insert("entity".to_owned(), AttributeValue::S("NOTE".to_owned()));
-        self.put_new(item, "keep a note").await
-    }
-
-    /// The notes about an account, up to the page on which they are more than may be kept, and whether that is so.
-    pub async fn notes(&self, account: &str) -> Result<(BTreeSet<Note>, bool), CallError> {
-        let (items, bytes) = query(&self.aws, &self.table, &notes_key(account), None, true, KEPT).await?;
-        let is_cut = items.len() as u64 > KEPT.items || bytes > KEPT.bytes;
-        let notes = items.iter().map(|item| from_json(text(item, "note").unwrap_or_default()));
-        Ok((notes.collect::<Result<_, _>>()?, is_cut))
-    }
-
-    /// A document of the hub, such as the last accepted configuration.
-    pub async fn document<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, CallError> {
-        self.get_item("DOCUMENT", name).await?.map(|item| from_json(text(&item, "json").unwrap_or_default())).transpose()
-    }
-
-    /// Writes a document of the hub.
-    pub async fn put_document<T: Serialize>(&self, name: &str, document: &T) -> Result<(), CallError> {
-        let mut item = key("DOCUMENT", name);
-        item.insert("json".to_owned(), AttributeValue::S(to_json(document)?));
-        self.put_item(item, "write a document").await
-    }
-
     async fn put_of_fold(&self, mut item: Item, name: &str, value: &impl Serialize, ticket: i64) -> Result<bool, CallError> {
         item.insert(name.to_owned(), AttributeValue::S(to_json(value)?));
         self.put_if_latest(item, ticket, "note what concerns another account").await
@@ -219,10 +142,4 @@ impl Findings {
 /// The key of the item with the time of the latest event.
 const HORIZON: &str = "HORIZON";
 
-fn kept_key(account: &str) -> String {
-    format!("KEPT#{account}")
-}
-
-fn notes_key(account: &str) -> String {
-    format!("NOTES#{account}")
-}
+const REPAIRED: &str = "REPAIRED";

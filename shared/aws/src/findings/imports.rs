@@ -28,13 +28,19 @@ pub struct Imported {
 impl Findings {
     /// What Security Hub was given of an account's findings, by id.
     pub async fn imported_of(&self, account: &str) -> Result<BTreeMap<String, Imported>, CallError> {
-        let items = query_all(&self.aws, &self.table, &imports_key(account), None, true).await?;
-        items.iter().map(|item| Ok((text(item, "sk").unwrap_or_default().to_owned(), imported(item)?))).collect()
+        let mut all = BTreeMap::new();
+        for table in self.tables_of_notes() {
+            for item in query_all(&self.aws, table, &imports_key(account), None, true).await? {
+                // What an earlier release noted is the older.
+                all.entry(text(&item, "sk").unwrap_or_default().to_owned()).or_insert(imported(&item)?);
+            }
+        }
+        Ok(all)
     }
 
     /// What Security Hub was given of a finding.
     pub async fn imported(&self, account: &str, id: &str) -> Result<Option<Imported>, CallError> {
-        self.get_item(&imports_key(account), id).await?.as_ref().map(imported).transpose()
+        self.get_noted(&imports_key(account), id).await?.as_ref().map(imported).transpose()
     }
 
     /// Notes what Security Hub was given of a finding, unless something later is noted.
@@ -45,7 +51,7 @@ impl Findings {
         if let Some(note) = &imported.note {
             item.insert("note".to_owned(), AttributeValue::S(note.clone()));
         }
-        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
+        let request = self.aws.dynamodb().put_item().table_name(&self.notes_table).set_item(Some(item));
         let request = request.condition_expression("attribute_not_exists(pk) OR imported_at <= :at");
         let request = request.expression_attribute_values(":at", number(imported.at));
         written(request.send().await.map_err(failed("note what Security Hub was given"))).map(|_| ())
@@ -53,9 +59,12 @@ impl Findings {
 
     /// Forgets what Security Hub was given of a finding, unless something was noted after this time.
     pub async fn forget_imported(&self, account: &str, id: &str, at: Timestamp) -> Result<(), CallError> {
-        let request = self.aws.dynamodb().delete_item().table_name(&self.table).set_key(Some(key(&imports_key(account), id)));
-        let request = request.condition_expression("imported_at <= :at").expression_attribute_values(":at", number(at));
-        written(request.send().await.map_err(failed("forget what Security Hub was given"))).map(|_| ())
+        for table in self.tables_of_notes() {
+            let request = self.aws.dynamodb().delete_item().table_name(table).set_key(Some(key(&imports_key(account), id)));
+            let request = request.condition_expression("imported_at <= :at").expression_attribute_values(":at", number(at));
+            written(request.send().await.map_err(failed("forget what Security Hub was given")))?;
+        }
+        Ok(())
     }
 }
 

@@ -12,7 +12,11 @@ use crate::{
 
 impl Findings {
     pub(super) async fn get_item(&self, pk: &str, sk: &str) -> Result<Option<Item>, CallError> {
-        let request = self.aws.dynamodb().get_item().table_name(&self.table).set_key(Some(key(pk, sk))).consistent_read(true);
+        self.get_item_of(&self.table, pk, sk).await
+    }
+
+    pub(super) async fn get_item_of(&self, table: &str, pk: &str, sk: &str) -> Result<Option<Item>, CallError> {
+        let request = self.aws.dynamodb().get_item().table_name(table).set_key(Some(key(pk, sk))).consistent_read(true);
         Ok(request.send().await.map_err(failed(format!("read {pk}")))?.item)
     }
 
@@ -26,7 +30,11 @@ impl Findings {
     }
 
     pub(super) async fn put_item(&self, item: Item, action: &'static str) -> Result<(), CallError> {
-        self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item)).send().await.map(|_| ()).map_err(failed(action))
+        self.put_into(&self.table, item, action).await
+    }
+
+    pub(super) async fn put_into(&self, table: &str, item: Item, action: &'static str) -> Result<(), CallError> {
+        self.aws.dynamodb().put_item().table_name(table).set_item(Some(item)).send().await.map(|_| ()).map_err(failed(action))
     }
 }
 

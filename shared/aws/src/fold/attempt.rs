@@ -57,6 +57,9 @@ pub struct FoldTask {
     /// If the index is to be repaired before the account is judged: from which time on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repair_since: Option<Timestamp>,
+    /// Whether the repair looks in all Regions of AWS.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_everywhere: bool,
     /// Whether all facts are to be read anew.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_rebuild: bool,
@@ -65,7 +68,7 @@ pub struct FoldTask {
 impl FoldTask {
     /// A task to judge an account up to a version.
     pub fn new(account: impl Into<String>, version: u64) -> Self {
-        FoldTask { account: account.into(), version, repair_since: None, is_rebuild: false }
+        FoldTask { account: account.into(), version, repair_since: None, is_everywhere: false, is_rebuild: false }
     }
 
     /// The message for the queue. SQS drops a copy of it, and never one about a later fact, which has another version.
@@ -103,12 +106,15 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         // A repair writes only what there is, and needs no fold: it is never lost because the account can't be judged, and failing it is no
         // failure of the account.
         if let Some(since) = task.repair_since
-            && let Some(rest) = self.repair(account, since, enough).await?
+            && let Some(rest) = self.repair(task, since, enough).await?
         {
             let version = self.findings.raise_version(account, Raised::default()).await?;
             let rest = FoldTask { version, repair_since: Some(rest), ..task.clone() };
             self.folds.send_in_order(&[rest.ordered()]).await?;
             return Ok(Attempted::HandedOn);
+        }
+        if task.repair_since.is_some() {
+            self.findings.note_repaired(account, task.version).await?;
         }
         // What was judged meanwhile was what the index named and what was remembered, so that a repair or rebuild is never answered. Somebody
         // asked for it, and so it doesn't wait either.
@@ -180,7 +186,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// Has an account judged, by the next message of its group.
-    async fn send_to_fold(&self, account: &str) -> Result<(), CallError> {
+    pub(super) async fn send_to_fold(&self, account: &str) -> Result<(), CallError> {
         let version = self.findings.raise_version(account, Raised::default()).await?;
         self.folds.send_in_order(&[FoldTask::new(account, version).ordered()]).await
     }

@@ -79,7 +79,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         for finding in found.iter().filter(|finding| finding.account.as_str() != account) {
             for (time, partition) in finding.events.iter().filter_map(|event| evidence.own_changes.get(event)) {
                 // The fact is the same each time, so that only the first one makes the stream fold the other account.
-                self.findings.note_concern(&finding.account, partition).await?;
+                if self.findings.note_concern(&finding.account, partition).await? {
+                    // It may be there from before the table of findings was lost, and then the stream tells of nothing.
+                    self.send_to_fold(&finding.account).await?;
+                }
                 let account_region = AccountRegion::new(finding.account.as_str(), finding.region.as_str());
                 self.observations.request_fold(account_region, *time, vec![format!("something in {}", partition.key())]).await?;
             }
@@ -113,6 +116,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 let what = format!("drafts that {account} asks for, version {version}: {which}");
                 let time = evidence.latest.unwrap_or_else(|| self.clock.now());
                 self.observations.request_fold(AccountRegion::new(owner.as_str(), GLOBAL_REGION), time, vec![what]).await?;
+                if before.version == 0 {
+                    // The fact may be there from before the table of findings was lost.
+                    self.send_to_fold(owner).await?;
+                }
             }
         }
         self.findings.put_requested(account, &Requested { of, version }, ticket).await.map(|_| ())

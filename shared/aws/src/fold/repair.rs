@@ -1,8 +1,9 @@
 //! What a person may ask for: that everything is made again, and that the index is repaired. Each account has a message of its own, so that no
 //! invocation has to do more than one account.
 //!
-//! A repair looks for facts in the table itself, after a time in which the stream wasn't taken: its records live 24 hours, and what they told of
-//! is in no index. What was done to facts in that time, rewritten or removed, only the stream knew.
+//! A repair looks for facts in the table itself, after a time in which the stream wasn't taken, or after the table of findings was lost: records
+//! of the stream live 24 hours, and what they told of is in no index. What was done to facts in that time, rewritten or removed, only the stream
+//! knew.
 
 use std::{
     cmp::Reverse,
@@ -10,10 +11,10 @@ use std::{
     time::Instant,
 };
 
-use audit_core::{organization::GLOBAL_REGION, timestamp::Timestamp};
+use audit_core::{organization::GLOBAL_REGION, region, timestamp::Timestamp};
 use tokio::task::JoinSet;
 
-use super::{Fold, FoldTask};
+use super::{Fold, FoldTask, organization_in};
 use crate::{
     bucket::Bucket,
     clock::{hour_of, start_of},
@@ -48,24 +49,45 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(())
     }
 
-    /// Has every account's partitions noted again whose hours lie at or after a time, and the account judged.
-    pub(super) async fn request_repair(&self, since: Timestamp) -> Result<(), CallError> {
-        let accounts = self.known_accounts().await?;
+    /// Has the partitions of an account, or of all accounts, noted again whose hours lie at or after a time, and the account judged.
+    pub(super) async fn request_repair(&self, since: Timestamp, account: Option<String>, everywhere: bool) -> Result<(), CallError> {
+        self.configuration().await?;
+        let since = since.max(self.oldest());
+        let accounts = match account {
+            Some(account) => BTreeSet::from([account]),
+            None => self.accounts_with_facts().await?,
+        };
         tracing::info!(accounts = accounts.len(), "the index is repaired");
         for account in accounts {
             let version = self.findings.raise_version(&account, Raised::default()).await?;
-            let task = FoldTask { repair_since: Some(since), ..FoldTask::new(account, version) };
+            let task = FoldTask { repair_since: Some(since), is_everywhere: everywhere, ..FoldTask::new(account, version) };
             self.folds.send_in_order(&[task.ordered()]).await?;
         }
         Ok(())
     }
 
+    /// All accounts of which there may be facts, also if no index names them: those of the organization, now or at any earlier time, and the
+    /// hub's own and the one that manages the organization.
+    async fn accounts_with_facts(&self) -> Result<BTreeSet<String>, CallError> {
+        let mut accounts = self.known_accounts().await?;
+        accounts.extend([Some(self.trust.hub_account.clone()), self.trust.management_account.clone()].into_iter().flatten());
+        for file in self.world.files(&["organization".to_owned()]).await? {
+            let organization = organization_in(&[file]);
+            accounts.extend(organization.iter().flat_map(|organization| organization.accounts.keys()).map(ToString::to_string));
+        }
+        accounts.retain(|account| !account.is_empty());
+        Ok(accounts)
+    }
+
     /// Notes the partitions of an account that hold facts, from the hour of a time on. Returns the time from which on it is still to be done, if
     /// it is `enough` before the end.
-    pub(super) async fn repair(&self, account: &str, since: Timestamp, enough: Instant) -> Result<Option<Timestamp>, CallError> {
-        // An account may have reported from a Region for the first time, but hardly from one from which nobody ever did. Members may invent
-        // names, so only those count that are its own or that most accounts have.
-        let (mut regions, mut of_others) = (BTreeSet::from([GLOBAL_REGION.to_owned()]), BTreeMap::<String, usize>::new());
+    pub(super) async fn repair(&self, task: &FoldTask, since: Timestamp, enough: Instant) -> Result<Option<Timestamp>, CallError> {
+        // An account may have reported from a Region for the first time, but hardly from one from which nobody ever did, unless the list of those
+        // is lost. Members may invent names, so only those count that are its own or that most accounts have.
+        let account = task.account.as_str();
+        let everywhere = if task.is_everywhere { region::known() } else { &[GLOBAL_REGION] };
+        let mut regions: BTreeSet<String> = everywhere.iter().map(|region| (*region).to_owned()).collect();
+        let mut of_others = BTreeMap::<String, usize>::new();
         for known in self.findings.account_regions().await? {
             if known.account == account {
                 regions.insert(known.region);
@@ -83,7 +105,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             }
             self.repair_hour(account, &regions, Some(hour)).await?;
         }
-        self.repair_hour(account, &regions, None).await.map(|()| None)
+        self.repair_hour(account, &regions, None).await?;
+        if self.trust.is_management(account) {
+            // What happened to the organization is among its facts, and accounts that were judged meanwhile didn't have it.
+            for other in self.known_accounts().await?.iter().filter(|other| *other != account) {
+                self.send_to_fold(other).await?;
+            }
+        }
+        Ok(None)
     }
 
     /// Notes the partitions of an hour that hold facts.
@@ -96,21 +125,27 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             })
         };
         let partitions: Vec<Partition> = regions.iter().flat_map(of_region).collect();
+        let mut holds_any = false;
         for some in partitions.chunks(AT_ONCE) {
             let mut repairing = JoinSet::new();
             for partition in some {
                 let (observations, findings, partition) = (self.observations.clone(), self.findings.clone(), partition.clone());
                 repairing.spawn(async move {
-                    if observations.holds_facts(&partition).await? {
+                    let holds_facts = observations.holds_facts(&partition).await?;
+                    if holds_facts {
                         findings.note_partition(&partition, Volume::default(), true).await?;
                         findings.note_account_region(&partition.account_region).await?;
                     }
-                    Ok::<(), CallError>(())
+                    Ok::<bool, CallError>(holds_facts)
                 });
             }
             while let Some(repaired) = repairing.join_next().await {
-                repaired.map_err(panicked("repair the index"))??;
+                holds_any |= repaired.map_err(panicked("repair the index"))??;
             }
+        }
+        // The hour was heard of at its start at the latest. The exact moment comes with the next fact of any account.
+        if let Some(time) = hour.map(start_of).filter(|time| holds_any && *time <= self.clock.now()) {
+            self.findings.note_time(time).await?;
         }
         Ok(())
     }

@@ -5,53 +5,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::timestamp::Timestamp;
-use aws_sdk_sqs::types::QueueAttributeName;
 use serde::Serialize;
 
-use super::{AT_ONCE, Hub};
+use super::{
+    AT_ONCE, Hub,
+    pause::Judging,
+    queues::{Depth, QUEUES},
+};
 use crate::{
     at_once::at_once,
-    aws::Aws,
-    error::{CallError, ErrorKind, chain, failed},
+    error::{CallError, chain},
     findings::Quarantine,
 };
-
-/// A queue that the templates make in the hub's account.
-#[derive(Clone, Copy, Debug)]
-pub struct QueueOfHub {
-    /// Its name.
-    pub name: &'static str,
-    /// Whether it holds what was given up, so that anything in it is wrong.
-    pub is_dead: bool,
-    /// Whether every hub has it. The others exist with an organization, whose members forward events, where calls are delivered in batches,
-    /// or where findings are imported into Security Hub.
-    pub is_everywhere: bool,
-}
-
-const fn queue(name: &'static str, is_dead: bool, is_everywhere: bool) -> QueueOfHub {
-    QueueOfHub { name, is_dead, is_everywhere }
-}
-
-/// The queues of `template.yaml` and of the copies of `member.yaml` in it, in the order of an event's way.
-pub const QUEUES: &[QueueOfHub] = &[
-    queue("guardrail-audit-calls", false, false),
-    queue("guardrail-audit-forwarded-calls", false, false),
-    queue("guardrail-audit-trail", false, true),
-    queue("guardrail-audit-reconcile", false, true),
-    queue("guardrail-audit-folds.fifo", false, true),
-    queue("guardrail-audit-undelivered", true, true),
-    queue("guardrail-audit-forwarded-undelivered", true, false),
-    queue("guardrail-audit-trail-dead", true, true),
-    queue("guardrail-audit-reconcile-dead", true, true),
-    queue("guardrail-audit-facts-dead", true, true),
-    queue("guardrail-audit-folds-dead.fifo", true, true),
-    queue("guardrail-audit-alerts-dead", true, true),
-    queue("guardrail-audit-imports-dead", true, false),
-];
 
 /// The state of the hub's queues, accounts and readings at one time.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Status {
+    /// Whether accounts are judged; `None` if that can't be read.
+    pub judging: Option<Judging>,
     /// The queues, in the order of an event's way.
     pub queues: Vec<Depth>,
     /// Accounts of which anything was ever reported.
@@ -68,19 +39,6 @@ pub struct Status {
     pub blind: BTreeMap<&'static str, u64>,
     /// What could not be looked at, and why.
     pub unread: Vec<String>,
-}
-
-/// How much is in a queue, approximately, as SQS says.
-#[derive(Clone, Debug, Serialize)]
-pub struct Depth {
-    /// The queue's name.
-    pub queue: &'static str,
-    /// Whether it holds what was given up.
-    pub is_dead: bool,
-    /// Messages that wait.
-    pub waiting: u64,
-    /// Messages that are being handled, or wait to be tried again.
-    pub in_flight: u64,
 }
 
 /// An account with facts that aren't judged yet.
@@ -108,10 +66,12 @@ pub struct Quarantined {
 }
 
 impl Status {
-    /// Whether something waits for a person: dead letters, or accounts that can't be judged.
+    /// Whether something waits for a person: dead letters, accounts that can't be judged, or a hub that is paused.
     #[must_use]
     pub fn needs_hands(&self) -> bool {
-        !self.quarantined.is_empty() || self.queues.iter().any(|depth| depth.is_dead && depth.waiting + depth.in_flight > 0)
+        self.judging == Some(Judging::Paused)
+            || !self.quarantined.is_empty()
+            || self.queues.iter().any(|depth| depth.is_dead && depth.waiting + depth.in_flight > 0)
     }
 }
 
@@ -146,8 +106,12 @@ impl Hub {
         };
         status.quarantined = self.findings.quarantined().await?.into_iter().map(quarantined).collect();
         status.last_heard = self.findings.latest_time().await?;
+        match self.judging().await {
+            Ok(judging) => status.judging = Some(judging),
+            Err(error) => status.unread.push(format!("whether accounts are judged: {}", chain(&error))),
+        }
         for queue in QUEUES {
-            match depth(&self.aws, queue).await {
+            match self.depth(queue).await {
                 Ok(depth) => status.queues.push(depth),
                 Err(error) if error.is_not_found() && !queue.is_everywhere => {}
                 Err(error) => status.unread.push(format!("{}: {}", queue.name, chain(&error))),
@@ -155,22 +119,4 @@ impl Hub {
         }
         Ok(status)
     }
-}
-
-async fn depth(aws: &Aws, queue: &QueueOfHub) -> Result<Depth, CallError> {
-    let url = aws.sqs().get_queue_url().queue_name(queue.name).send().await.map_err(failed("find the queue"))?;
-    let (waiting, in_flight, delayed) = (
-        QueueAttributeName::ApproximateNumberOfMessages,
-        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-    );
-    let request = aws.sqs().get_queue_attributes().set_queue_url(url.queue_url);
-    let request = request.attribute_names(waiting.clone()).attribute_names(in_flight.clone()).attribute_names(delayed.clone());
-    let answer = request.send().await.map_err(failed("ask the queue"))?;
-    let attributes = answer.attributes.unwrap_or_default();
-    let count = |name: &QueueAttributeName| {
-        let count = attributes.get(name).and_then(|count| count.parse::<u64>().ok());
-        count.ok_or_else(|| CallError::new("ask the queue", ErrorKind::Refused, format!("the answer has no {}", name.as_str())))
-    };
-    Ok(Depth { queue: queue.name, is_dead: queue.is_dead, waiting: count(&waiting)? + count(&delayed)?, in_flight: count(&in_flight)? })
 }

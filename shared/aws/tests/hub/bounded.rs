@@ -306,7 +306,7 @@ async fn a_repair_is_not_lost_in_quarantine() {
     for _ in 0..4 {
         tables.findings().begin_fold(MEMBER).await.unwrap();
     }
-    judging.carry_out(Request::Repair { since: time(0) }).await.unwrap();
+    judging.carry_out(Request::Repair { since: time(0), account: None, everywhere: false }).await.unwrap();
     let mut messages = judging.queue.take_ordered();
     messages.retain(|message| message.group == MEMBER);
     let mut parts = 0;

@@ -48,7 +48,7 @@ impl Publish for Topic {
 
 impl Topic {
     /// The ids of the published messages, in no order.
-    fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         let mut ids: Vec<String> = self.0.lock().unwrap().iter().map(|published| published.id.clone()).collect();
         ids.sort();
         ids
@@ -166,16 +166,8 @@ impl Installation {
         of_findings.enumerate().map(|(number, new)| crate::support::inserted(number, new)).collect()
     }
 
-    /// The final items of the table, without those that depend on how they came about, such as tickets.
     async fn in_the_end(&self) -> Vec<(String, String)> {
-        let bare = |item: Item| {
-            let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-            (format!("{} {}", text("pk"), text("sk")), format!("{}{}{}", text("finding"), text("rollup"), text("blind")))
-        };
-        let mut items: Vec<(String, String)> = self.tables.items(&self.tables.findings).await.into_iter().map(bare).collect();
-        items.retain(|(key, _)| key.starts_with("FINDINGS#") || key.starts_with("ROLLUP#") || key.ends_with("BLIND"));
-        items.sort();
-        items
+        self.tables.derived().await
     }
 }
 

@@ -21,7 +21,7 @@ fn organization(members_are_believed: bool) -> Trust {
 }
 
 /// The files of a world.
-type Files = Vec<(String, Vec<u8>)>;
+pub(crate) type Files = Vec<(String, Vec<u8>)>;
 
 /// The final findings, if each batch is folded before the next one is reported, and only the stream causes further folds.
 async fn found(files: &Files, trust: Trust, batches: &[Vec<Value>]) -> Vec<Finding> {
@@ -60,7 +60,7 @@ fn about<'f>(findings: &'f [Finding], rule: &str, account: &str) -> Vec<&'f Find
 }
 
 /// The records and the world of a case in `events/`.
-fn case(name: &str) -> (Vec<Value>, Files) {
+pub(crate) fn case(name: &str) -> (Vec<Value>, Files) {
     let case = Case::named(name);
     let records = case.events().unwrap().into_iter().map(|event| event["detail"].clone()).collect();
     (records, world_of(&case).files)

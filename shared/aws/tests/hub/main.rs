@@ -12,6 +12,7 @@ mod cross_account;
 mod cross_account_reader;
 mod deadlines;
 mod engine;
+mod lost_findings;
 mod messages;
 mod one_at_a_time;
 mod reconciler;

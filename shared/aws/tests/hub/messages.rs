@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use audit_aws::{
-    alerts::Alerts,
+    alerts::{Alerts, FindingId, Request},
     bucket::{Bucket, MemoryBucket},
     clock::Clock,
     findings::{Basis, Stored},
@@ -132,6 +132,37 @@ async fn a_finding_that_comes_back_after_it_was_withdrawn_is_told_again() {
     }
     let unique: std::collections::BTreeSet<&String> = ids.iter().collect();
     assert_eq!((ids.len(), unique.len()), (6, 6), "whoever drops copies drops none of them");
+}
+
+/// A person asks for it. Asked again by the same time, it goes on with what is left, and what the stream delivers is no news.
+#[tokio::test]
+async fn open_findings_are_told_again_when_it_is_asked_for() {
+    let (tables, topic) = (tables().await, Topic::default());
+    let alerts = alerts(&tables, &topic, false);
+    let open = finding(1, "222233334444", Severity::High);
+    let resolved = Finding { status: Status::Resolved, ..finding(2, "222233334444", Severity::High) };
+    let records = [put(&tables, &open, 1).await, put(&tables, &finding(2, "222233334444", Severity::High), 2).await];
+    assert_eq!(alerts.take(&records).await, None);
+    put(&tables, &resolved, 3).await;
+    let first = topic.ids();
+    assert_eq!(first.len(), 2);
+    let of = |finding: &Finding| FindingId { account: finding.account.to_string(), id: finding.id.clone() };
+    let unknown = FindingId { account: "222233334444".to_owned(), id: "0".repeat(32) };
+    let again =
+        |seconds| Request::TellAgain { findings: vec![of(&open), of(&resolved), unknown.clone()], asked_at: now().plus_seconds(seconds) };
+    let later = |seconds| {
+        let clock = Clock::At(now().plus_seconds(seconds));
+        Alerts::new(tables.findings(), topic.clone(), Severity::Medium, false, metrics("send-alerts"), clock)
+    };
+    for _ in 0..2 {
+        later(60).carry_out(again(30), no_deadline()).await.unwrap();
+        assert_eq!(topic.ids().len(), 3, "the open one, once");
+    }
+    assert_eq!(topic.ids().iter().filter(|id| !first.contains(id)).count(), 1, "whoever drops copies doesn't drop it");
+    assert_eq!(later(70).take(&records[..1]).await, None);
+    assert_eq!(topic.ids().len(), 3, "the record of a finding that was told is no news");
+    later(120).carry_out(again(90), no_deadline()).await.unwrap();
+    assert_eq!(topic.ids().len(), 4, "asked for at a later time, it is told once more");
 }
 
 /// The withdrawal of a finding isn't published if the finding never was, or if it was published as resolved.

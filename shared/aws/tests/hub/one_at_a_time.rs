@@ -370,7 +370,7 @@ async fn what_no_auditor_reports_is_counted_and_found_and_holds_up_nobody() {
     assert_eq!(found(&tables, OTHER, "observation-altered").await, []);
     let partitions = tables.findings().partitions(MEMBER).await.unwrap();
     assert_eq!(partitions.len(), 1, "and none of it is read");
-    let kept = tables.items(&tables.findings).await.into_iter().filter(|item| item["sk"].as_s().unwrap().starts_with("REFUSED#")).count();
+    let kept = tables.items(&tables.notes).await.into_iter().filter(|item| item["sk"].as_s().unwrap().starts_with("REFUSED#")).count();
     assert_eq!(kept, 4, "however much there is");
     // More of the same is counted, and is no reason to judge anything again.
     assert_eq!(routed(&judging, &flood[..480]).await, []);
@@ -462,7 +462,10 @@ async fn what_the_stream_lost_is_found_again_in_the_facts() {
     let counts = async || (calls_in_violation(&tables, MEMBER).await, calls_in_violation(&tables, OTHER).await);
     assert_eq!(counts().await, (2, 0), "what was noted is what is judged");
 
-    judging.carry_out(Request::Repair { since: Timestamp::parse("2026-11-20T10:30:00Z").unwrap() }).await.unwrap();
+    judging
+        .carry_out(Request::Repair { since: Timestamp::parse("2026-11-20T10:30:00Z").unwrap(), account: None, everywhere: false })
+        .await
+        .unwrap();
     assert!(judging.deliver().await);
     assert_eq!(counts().await, (4, 2));
     for (account, numbers) in [(MEMBER, 0..2), (MEMBER, 600..601), (OTHER, 700..702), (MEMBER, 800..801)] {

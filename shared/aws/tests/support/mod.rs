@@ -50,12 +50,13 @@ pub fn now() -> Timestamp {
     Timestamp::parse(NOW).unwrap()
 }
 
-/// The two tables of one test.
+/// The tables of one test.
 #[derive(Clone)]
 pub struct Tables {
     pub aws: Arc<Aws>,
     pub observations: String,
     pub findings: String,
+    pub notes: String,
 }
 
 /// An engine in this process, unless the environment names another.
@@ -107,7 +108,7 @@ pub async fn tables() -> Tables {
 pub async fn tables_at(endpoint: &str) -> Tables {
     let aws = Arc::new(aws_at(endpoint, 3));
     let name = |what: &str| format!("test-{what}-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::Relaxed));
-    let tables = Tables { aws, observations: name("observations"), findings: name("findings") };
+    let tables = Tables { aws, observations: name("observations"), findings: name("findings"), notes: name("notes") };
     let attribute =
         |name: &str| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build().unwrap();
     let key = |name: &str, kind: KeyType| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
@@ -117,6 +118,7 @@ pub async fn tables_at(endpoint: &str) -> Tables {
         request.attribute_definitions(attribute("pk")).attribute_definitions(attribute("sk"))
     };
     create(&tables.observations).send().await.unwrap();
+    create(&tables.notes).send().await.unwrap();
     let mut request = create(&tables.findings).attribute_definitions(attribute("gsi_seen"));
     for by in ["account", "rule", "status", "region"] {
         let hash = format!("gsi_{by}");
@@ -128,7 +130,7 @@ pub async fn tables_at(endpoint: &str) -> Tables {
         request = request.attribute_definitions(attribute(&hash)).global_secondary_indexes(index.build().unwrap());
     }
     request.send().await.unwrap();
-    for table in [&tables.observations, &tables.findings] {
+    for table in [&tables.observations, &tables.findings, &tables.notes] {
         tables.wait_until_active(table).await;
     }
     tables
@@ -308,7 +310,7 @@ impl Tables {
 
     /// Deletes the tables, so that a foreign engine is left as it was.
     pub async fn delete(&self) {
-        for table in [&self.observations, &self.findings] {
+        for table in [&self.observations, &self.findings, &self.notes] {
             self.aws.dynamodb().delete_table().table_name(table).send().await.unwrap();
         }
     }
@@ -318,7 +320,7 @@ impl Tables {
     }
 
     pub fn findings(&self) -> Findings {
-        Findings::new(Arc::clone(&self.aws), self.findings.clone())
+        Findings::new(Arc::clone(&self.aws), self.findings.clone()).with_notes(self.notes.clone())
     }
 
     pub fn fold(&self, bucket: &MemoryBucket, trust: Trust) -> Judging {
@@ -347,6 +349,19 @@ impl Tables {
                 return items;
             }
         }
+    }
+
+    /// What is derived from facts: the items of the table of findings, without those that depend on how they came about, such as tickets.
+    pub async fn derived(&self) -> Vec<(String, String)> {
+        let bare = |item: Item| {
+            let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+            (format!("{} {}", text("pk"), text("sk")), format!("{}{}{}", text("finding"), text("rollup"), text("blind")))
+        };
+        let mut items: Vec<(String, String)> = self.items(&self.findings).await.into_iter().map(bare).collect();
+        // An account of which there is nothing to say may have been judged or not.
+        items.retain(|(key, item)| key.starts_with("FINDINGS#") || key.starts_with("ROLLUP#") || (key.ends_with("BLIND") && item != "[]"));
+        items.sort();
+        items
     }
 
     /// The facts, as the stream reports their insertion.
