@@ -17,21 +17,19 @@ use std::{
 use audit_aws::{
     bucket::{Bucket, MemoryBucket},
     clock::{Clock, hour_of},
-    error::CallError,
-    fact::{Content, Fact, ReadFact},
+    error::{CallError, ErrorKind},
     fold::Trust,
     invocations::{HEARTBEAT_ROLE, InvocationAuditor, Message},
     partition::{AccountRegion, Partition, Source},
     queue::MemoryQueue,
     reconcile::{CrossAccountReader, Reconciler, Settings, Task},
-    snapshots::Snapshots,
     state::{Question, ReadState},
     stream::StreamRecord,
     world::PREFIX,
 };
 use audit_core::{finding::Status, timestamp::Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     counted::{Counter, Counts},
@@ -112,10 +110,6 @@ impl Simulation {
         simulation
     }
 
-    fn snapshots(&self) -> Snapshots<MemoryBucket> {
-        Snapshots::new(self.bucket.clone(), PREFIX, Clock::At(self.now))
-    }
-
     /// Lets a day pass.
     pub(crate) async fn day(&mut self, day: u64) {
         for round in 0..self.busy.rounds {
@@ -133,29 +127,24 @@ impl Simulation {
         }
     }
 
-    /// Two snapshots that differ from those before, and the organization after a change.
+    /// Has the hub read what changed in the account and in the organization: two snapshots that differ from those before, and its tree.
     async fn read_what_changed(&self, day: u64) {
-        let strength = if day.is_multiple_of(2) { "HIGH" } else { "LOW" };
-        let guardrail = json!({"guardrailId": "own0000001", "guardrailArn": format!("arn:aws:bedrock:us-east-1:{MEMBER}:guardrail/own0000001"),
-            "version": "DRAFT", "contentPolicy": {"filters": [{"type": "HATE", "inputStrength": strength, "outputStrength": strength}]}});
-        let configuration = json!({"guardrailsConfig": [{"guardrailId": "own0000001", "guardrailVersion": (1 + day % 2).to_string()}]});
-        let mut changed = Vec::new();
-        for (stem, json) in [
-            (format!("guardrails/{MEMBER}/us-east-1/own0000001/DRAFT"), guardrail),
-            (format!("enforced-configurations/{MEMBER}/us-east-1"), configuration),
-            ("organization".to_owned(), days::organization(self.busy.accounts, day)),
-        ] {
-            assert!(self.snapshots().write(&stem, json.to_string().as_bytes()).await.unwrap().is_new);
-            changed.push(stem);
+        let reader = Answers { day: Some(day), accounts: self.busy.accounts, ..Answers::default() };
+        for task in [account_region(), Task::Organization, Task::Account { account: MEMBER.to_owned() }] {
+            self.carry_out(&task, reader.clone(), &self.tables, self.bucket.clone()).await;
         }
-        changed.pop();
-        let read = ReadFact { time: self.now, changed, complete: true, history: None };
-        self.tables.observations().put(&Fact::new(Source::Hub, own(), Some(self.now), Content::Read(read))).await.unwrap();
+        let listed = self.bucket.list(&format!("{PREFIX}guardrails/{MEMBER}/")).await.unwrap();
+        assert_eq!(listed.len() as u64, day + 1, "each day has a snapshot of its own: {listed:?}");
     }
 
     /// Has the hub look at the account and Region, as it does on its schedule. Returns the number of requests that this takes there.
     pub(crate) async fn look<B: Bucket>(&self, tables: &Tables, bucket: B) -> u64 {
-        let reader = Nothing::default();
+        let reader = Answers::default();
+        self.carry_out(&account_region(), reader.clone(), tables, bucket).await;
+        reader.asked.load(Ordering::Relaxed)
+    }
+
+    async fn carry_out<B: Bucket>(&self, task: &Task, reader: Answers, tables: &Tables, bucket: B) {
         let settings = Settings {
             regions: vec!["us-east-1".to_owned()],
             hub_account: HUB.to_owned(),
@@ -164,11 +153,8 @@ impl Simulation {
             heartbeat_role: HEARTBEAT_ROLE.to_owned(),
         };
         let (queue, clock) = (MemoryQueue::default(), Clock::At(self.now));
-        let asked = Arc::clone(&reader.0);
         let reconciler = Reconciler::new(tables.observations(), bucket, queue, reader, settings, metrics("reconcile"), clock);
-        let task = Task::AccountRegion { account: MEMBER.to_owned(), region: "us-east-1".to_owned() };
-        reconciler.carry_out(&task, no_deadline()).await.unwrap();
-        asked.load(Ordering::Relaxed)
+        Box::pin(reconciler.carry_out(task, no_deadline())).await.unwrap();
     }
 
     /// Has the account's auditor take these records in.
@@ -262,17 +248,34 @@ impl Simulation {
     }
 }
 
-/// An account and Region in which there is nothing, and the number of requests that were made about it.
-#[derive(Clone, Debug, Default)]
-struct Nothing(Arc<AtomicU64>);
+fn account_region() -> Task {
+    Task::AccountRegion { account: MEMBER.to_owned(), region: "us-east-1".to_owned() }
+}
 
-impl ReadState for Nothing {
+/// What AWS answers to the hub: that there is nothing, or what there is on a day.
+#[derive(Clone, Debug, Default)]
+struct Answers {
+    day: Option<u64>,
+    accounts: u64,
+    /// Requests that were made.
+    asked: Arc<AtomicU64>,
+}
+
+impl ReadState for Answers {
     async fn read(&self, question: &Question) -> Result<Vec<u8>, CallError> {
         // Those about trails are DescribeTrails, GetEventSelectors, GetTrailStatus and GetModelInvocationLoggingConfiguration.
-        self.0.fetch_add(if *question == Question::Telemetry { 4 } else { 1 }, Ordering::Relaxed);
+        self.asked.fetch_add(if *question == Question::Telemetry { 4 } else { 1 }, Ordering::Relaxed);
+        let listed = |key: &str, item: Value| if self.day.is_some() { json!({ key: [item] }) } else { json!({ key: [] }) };
+        let (day, arn) = (self.day.unwrap_or_default(), format!("arn:aws:bedrock:us-east-1:{MEMBER}:guardrail/own0000001"));
+        let strength = if day.is_multiple_of(2) { "HIGH" } else { "LOW" };
         let answer = match question {
-            Question::EnforcedConfigurations => json!({"guardrailsConfig": []}),
-            Question::Guardrails => json!({"guardrails": []}),
+            Question::EnforcedConfigurations => {
+                listed("guardrailsConfig", json!({"guardrailId": "own0000001", "guardrailVersion": (1 + day % 2).to_string()}))
+            }
+            Question::Guardrails => listed("guardrails", json!({"id": "own0000001", "arn": arn, "version": "DRAFT"})),
+            Question::GuardrailVersions(_) => listed("guardrails", json!({"id": "own0000001", "arn": arn, "version": "DRAFT"})),
+            Question::Guardrail { .. } => json!({"guardrailId": "own0000001", "guardrailArn": arn, "version": "DRAFT",
+                "contentPolicy": {"filters": [{"type": "HATE", "inputStrength": strength, "outputStrength": strength}]}}),
             Question::InferenceProfiles => json!({"inferenceProfileSummaries": []}),
             Question::Agents => json!({"agentSummaries": []}),
             Question::Flows => json!({"flowSummaries": []}),
@@ -280,26 +283,31 @@ impl ReadState for Nothing {
                 json!([{"TrailARN": format!("arn:aws:cloudtrail:us-east-1:{MANAGEMENT}:trail/organization"), "IsLogging": true,
                 "AdvancedEventSelectors": [{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}]}])
             }
-            other => panic!("nobody asked {other:?} before"),
+            Question::Organization => days::organization(self.accounts, day),
+            Question::Policy(id) => {
+                json!({"Policy": {"PolicySummary": {"Id": id, "Type": "BEDROCK_POLICY", "Name": "guardrails"}, "Content": "{}"}})
+            }
+            Question::EffectivePolicy(_) => history::enforced_policy(GUARDRAIL),
+            other => return Err(CallError::new(format!("read {other:?}"), ErrorKind::Denied, "not in this test")),
         };
         Ok(answer.to_string().into_bytes())
     }
 }
 
-impl CrossAccountReader for Nothing {
-    type State = Nothing;
+impl CrossAccountReader for Answers {
+    type State = Answers;
 
-    async fn state(&self, _: &AccountRegion) -> Nothing {
+    async fn state(&self, _: &AccountRegion) -> Answers {
         self.clone()
     }
 
     async fn history(&self, _: &AccountRegion, _: Timestamp) -> Result<(Vec<String>, bool), CallError> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.asked.fetch_add(1, Ordering::Relaxed);
         Ok((Vec::new(), true))
     }
 
     async fn event(&self, _: &AccountRegion, _: &str) -> Result<Option<String>, CallError> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(None)
     }
 }
