@@ -38,7 +38,7 @@ pub(super) fn run(args: &TellAgainArgs, console: Console) -> anyhow::Result<Exit
     let from = since.unwrap_or(Timestamp::BEGINNING);
     let findings = hub.wait("looking at alerts", hub.hub().alerted_between(chosen, from, until))?;
     if !args.dry_run {
-        tell(&hub, &findings, until, console)?;
+        notify(&hub, &findings, until, console)?;
     }
     let mut out = output::stdout();
     match args.format {
@@ -59,7 +59,7 @@ pub(super) fn run(args: &TellAgainArgs, console: Console) -> anyhow::Result<Exit
     Ok(Exit::Clean)
 }
 
-fn tell(hub: &Operated, findings: &[Finding], until: Timestamp, console: Console) -> anyhow::Result<()> {
+fn notify(hub: &Operated, findings: &[Finding], until: Timestamp, console: Console) -> anyhow::Result<()> {
     for (number, some) in findings.chunks(BATCH).enumerate() {
         let told = number * BATCH;
         let doing = format!("{told} of {} are told", findings.len());

@@ -18,7 +18,7 @@ use crate::{
 
 /// What was asked for: the version up to which each account is to be judged.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct Remaking {
     versions: BTreeMap<String, u64>,
     is_repair: bool,
     /// The retries of accounts that were in quarantine before.
@@ -47,12 +47,12 @@ impl Remade {
 
 impl Hub {
     /// Has everything of an account, or of all, judged again.
-    pub async fn rebuild(&self, account: Option<&str>) -> Result<Asked, CallError> {
+    pub async fn rebuild(&self, account: Option<&str>) -> Result<Remaking, CallError> {
         self.ask(&Request::Rebuild { account: account.map(str::to_owned) }, account, false).await
     }
 
     /// Has facts of an account, or of all, looked for from a time on, where anybody is known to report from or everywhere, and the accounts judged.
-    pub async fn repair(&self, since: Timestamp, everywhere: bool, account: Option<&str>) -> Result<Asked, CallError> {
+    pub async fn repair(&self, since: Timestamp, everywhere: bool, account: Option<&str>) -> Result<Remaking, CallError> {
         self.ask(&Request::Repair { since, account: account.map(str::to_owned), everywhere }, account, true).await
     }
 
@@ -69,7 +69,7 @@ impl Hub {
         Ok(accounts)
     }
 
-    async fn ask(&self, request: &Request, account: Option<&str>, is_repair: bool) -> Result<Asked, CallError> {
+    async fn ask(&self, request: &Request, account: Option<&str>, is_repair: bool) -> Result<Remaking, CallError> {
         let retries = self.findings.quarantined().await?.into_iter().map(|(account, quarantine)| (account, quarantine.retries)).collect();
         self.functions()?.invoke(FOLD_FINDINGS, request).await?;
         let mut versions = BTreeMap::new();
@@ -84,11 +84,11 @@ impl Hub {
             }
         })
         .await?;
-        Ok(Asked { versions, is_repair, retries, done: BTreeSet::new() })
+        Ok(Remaking { versions, is_repair, retries, done: BTreeSet::new() })
     }
 
     /// How much is done of what was asked for.
-    pub async fn remade(&self, asked: &mut Asked) -> Result<Remade, CallError> {
+    pub async fn remade(&self, asked: &mut Remaking) -> Result<Remade, CallError> {
         let quarantined: BTreeMap<String, Quarantine> = self.findings.quarantined().await?.into_iter().collect();
         let left: Vec<(String, u64)> =
             asked.versions.iter().filter(|(account, _)| !asked.done.contains(*account)).map(|(a, version)| (a.clone(), *version)).collect();
@@ -101,7 +101,7 @@ impl Hub {
                 Ok((account, is_repaired, is_judged))
             }
         };
-        let Asked { done, retries, .. } = asked;
+        let Remaking { done, retries, .. } = asked;
         at_once(AT_ONCE, left, look, |(account, is_repaired, is_judged)| {
             // Nothing of it can be judged, and that was tried again since.
             let is_given_up = |quarantine: &Quarantine| {
