@@ -21,7 +21,7 @@ mod view;
 
 pub use self::{
     aggregate::{StoredAggregate, StoredAggregateError, StoredAggregates},
-    continued::{Continued, Outdated, audit_after, continue_audit, explain_finding_after},
+    continued::{Continued, Outdated, audit_after, continue_audit, explain_finding_after, fit},
     exceptions::except,
     options::{AuditOptions, Periods},
     stages::{Audit, audit, explain_call, explain_change, explain_finding, wanted, wanted_for, wanted_in},

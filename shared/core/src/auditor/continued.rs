@@ -96,6 +96,12 @@ pub fn explain_finding_after(
     Ok(explain(id, ordered.facts, &state, Earlier { aggregates, ..Earlier::default() }, options))
 }
 
+/// Whether aggregates can be used with these facts, this world and this configuration.
+#[must_use]
+pub fn fit(earlier: StoredAggregates, facts: EvidenceRows, world: World, options: &AuditOptions<'_>) -> bool {
+    earlier.is_empty() || resolve_after(earlier, facts, world, options).is_ok()
+}
+
 /// The state at each time, and the aggregates under it.
 fn resolve_after(
     earlier: StoredAggregates,
