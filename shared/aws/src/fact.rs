@@ -80,14 +80,9 @@ impl Fact {
 
     /// The item that holds the fact, kept for this number of days after the end of its hour.
     pub fn item(&self, ttl_days: i64) -> Result<HashMap<String, AttributeValue>, FactError> {
-        let (name, body) = match &self.content {
-            Content::Calls(bytes) => ("f", Body::Bytes(bytes.clone())),
-            Content::Change(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
-            Content::State(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
-            Content::Heartbeat(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
-            Content::Read(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
-            Content::Gap(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
-            Content::Verified(fact) => ("j", Body::Text(serde_json::to_string(fact)?)),
+        let (name, body) = match (&self.content, self.content.json()?) {
+            (Content::Calls(bytes), _) => ("f", Body::Bytes(bytes.clone())),
+            (_, json) => ("j", Body::Text(json.unwrap_or_default())),
         };
         let most = self.content.most();
         if body.bytes().len() > most {
@@ -141,13 +136,7 @@ impl Fact {
                 packed::check(body)?;
                 Content::Calls(body.to_vec())
             }
-            "change" => Content::Change(serde_json::from_slice(body)?),
-            "state" => Content::State(serde_json::from_slice(body)?),
-            "heartbeat" => Content::Heartbeat(serde_json::from_slice(body)?),
-            "read" => Content::Read(serde_json::from_slice(body)?),
-            "gap" => Content::Gap(serde_json::from_slice(body)?),
-            "settled" => Content::Verified(serde_json::from_slice(body)?),
-            _ => return Err(FactError::SortKey),
+            _ => Content::of_json(kind, body)?.ok_or(FactError::SortKey)?,
         };
         let fact = Fact { partition, content };
         fact.check()?;

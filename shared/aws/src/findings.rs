@@ -8,6 +8,7 @@ mod imports;
 mod items;
 mod notes;
 mod rollups;
+mod sealed;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,12 +22,13 @@ use serde::{Deserialize, Serialize};
 
 use self::items::{from_json, key, text, to_json, written};
 pub use self::{
-    account_index::{AccountIndex, PartitionState, Quarantine, Raised, Unjudged, Volume},
+    account_index::{AccountIndex, NotedPartition, PartitionState, Quarantine, Raised, Unjudged, Volume},
     alert_state::{AlertState, transition},
     bookkeeping::Requested,
     imports::Imported,
     notes::{Note, Refused},
     rollups::{OTHERS, Rollup},
+    sealed::{Checkpoint, Checkpoints},
 };
 use crate::{
     aws::Aws,

@@ -1,7 +1,7 @@
 //! `fold-findings`: judges all facts of an account again when some arrived, and writes the findings that differ.
 //!
 //! The findings of an account are a function of the *set* of its facts, of the world that the hub has read, and of the configuration. The
-//! order in which facts arrive, copies, and the way in which the stream batches them change nothing. [`audit_core::auditor::audit`] judges;
+//! order in which facts arrive, copies, and the way in which the stream batches them change nothing. [`audit_core::auditor`] judges;
 //! this module brings the facts to it and writes the result.
 //!
 //! ```text
@@ -11,11 +11,12 @@
 //!           attempt           one account within the time that the function has; failures back off, and heal without hands
 //!             ▼
 //!           fold
-//!             ├─ evidence         the facts of the account, each as far as it is believed, the hub's own first
+//!             ├─ sealed           what is known of older hours: sums of calls, and the facts that still count
+//!             ├─ evidence         the facts of the latest hours, each as far as it is believed, the hub's own first
 //!             │    ├─ partition_cache      reads partitions, and again only those that changed
 //!             │    └─ verified_hours       hours that the organization's trail vouches for
 //!             ├─ configuration    what the team requires
-//!             ├─ audit_core::auditor::audit
+//!             ├─ audit_core::auditor::audit_after
 //!             ├─ hub_findings     what only the hub finds: tampering, gaps, verdicts that differ
 //!             ├─ write            findings and blind spots that differ from those in the table
 //!             │    └─ expired              findings whose facts have expired
@@ -33,6 +34,7 @@ mod hub_findings;
 mod partition_cache;
 mod repair;
 mod rollups;
+mod sealed;
 mod verified_hours;
 
 use std::{
@@ -42,7 +44,7 @@ use std::{
 };
 
 use audit_core::{
-    auditor::{self, AuditOptions, Selection},
+    auditor::{self, AuditOptions, Outdated, Periods, Selection},
     config::Configuration,
     finding::{Finding, Status},
     organization::Organization,
@@ -59,6 +61,8 @@ use self::{
     configuration::LastConfiguration,
     evidence::{AccountEvidence, Scope},
     partition_cache::PartitionCache,
+    rollups::Hourly,
+    sealed::{Known, SEALED_AFTER_HOURS, SealedObjects},
 };
 pub use crate::trust::Trust;
 use crate::{
@@ -82,6 +86,7 @@ use crate::{
 pub struct Fold<B, Q = SqsQueue> {
     observations: Observations,
     cache: PartitionCache,
+    sealed: SealedObjects,
     findings: Findings,
     world: HubWorld<B>,
     configuration_key: String,
@@ -94,6 +99,8 @@ pub struct Fold<B, Q = SqsQueue> {
     facts_ttl_days: i64,
     /// Bytes of facts that are read of one account at most.
     room: u64,
+    /// Hours after which an hour is sealed.
+    sealed_after_hours: i64,
 }
 
 /// Requests that a schedule or a person sends.
@@ -120,6 +127,8 @@ pub enum Request {
         #[serde(default)]
         everywhere: bool,
     },
+    /// Open all hours again that are sealed, so that a release can judge that doesn't know of them.
+    Unseal,
 }
 
 /// The number of findings that a fold changed.
@@ -189,6 +198,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Fold {
             observations,
             cache,
+            sealed: SealedObjects::default(),
             findings,
             world,
             configuration_key,
@@ -199,6 +209,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             clock,
             facts_ttl_days,
             room,
+            sealed_after_hours: SEALED_AFTER_HOURS,
         }
     }
 
@@ -209,7 +220,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// Judges the facts of an account, and writes the findings that differ and rollups, with the account's index as it was read before
-    /// anything else. After `enough`, no further rollup is begun.
+    /// anything else. After `enough`, no further hours are sealed and no further rollup is begun.
     async fn judge(
         &self,
         account: &str,
@@ -221,24 +232,88 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         self.refold_all_accounts(account).await?;
         // Taken before anything is read: of two folds, the one with the later ticket has read everything that the other has.
         let ticket = self.findings.ticket(account).await?;
-        let partitions = self.findings.partitions(account).await?;
-        let mut evidence = self.evidence(account, &partitions, scope).await?;
+        let mut known = self.known(account).await?;
+        // Each turn opens hours again whose sums are outdated; in the end none are sealed.
+        loop {
+            let sealing = match scope {
+                Scope::Everything => self.seal_due(account, known, &index, configuration, ticket, enough).await?,
+                Scope::OfHub | Scope::Sealing(_) => Ok((known, false)),
+            };
+            let judged = match sealing {
+                Ok((sealed, is_sealing_left)) => {
+                    known = sealed;
+                    let judged = self.judge_known(account, &mut index, scope, configuration, ticket, &known, enough).await?;
+                    judged.map(|judged| Judged { is_cut_short: judged.is_cut_short || is_sealing_left, ..judged })
+                }
+                Err(as_it_was) => {
+                    known = as_it_was;
+                    Err(Outdated)
+                }
+            };
+            match judged {
+                Ok(judged) => return Ok(judged),
+                Err(Outdated) => self.open_outdated(account, &known).await?,
+            }
+            known = self.known(account).await?;
+        }
+    }
+
+    /// Seals the hours that are due. Returns what is known then, and whether hours are left to seal; or what was known, if its sums are outdated.
+    async fn seal_due(
+        &self,
+        account: &str,
+        mut known: Known,
+        index: &AccountIndex,
+        configuration: &Configuration,
+        ticket: i64,
+        enough: Instant,
+    ) -> Result<Result<(Known, bool), Known>, CallError> {
+        loop {
+            match self.seal(account, &known, index, configuration, ticket).await? {
+                Ok(Some(sealed)) if Instant::now() < enough => known = sealed,
+                Ok(Some(sealed)) => return Ok(Ok((sealed, true))),
+                Ok(None) => return Ok(Ok((known, false))),
+                Err(Outdated) => return Ok(Err(known)),
+            }
+        }
+    }
+
+    /// Judges what is known of an account.
+    #[expect(clippy::too_many_arguments, reason = "each is one thing it needs")]
+    async fn judge_known(
+        &self,
+        account: &str,
+        index: &mut AccountIndex,
+        scope: Scope,
+        configuration: &Configuration,
+        ticket: i64,
+        known: &Known,
+        enough: Instant,
+    ) -> Result<Result<Judged, Outdated>, CallError> {
+        let partitions = &known.partitions;
+        let mut evidence = self.evidence(account, known, scope).await?;
         // What is written below ends a quarantine, or puts the account into it as far as there is no room for it.
         let quarantine = (scope == Scope::Everything).then(|| self.quarantine_after(&evidence)).flatten();
         evidence.quarantine = quarantine.clone().or(evidence.quarantine);
+        let (files, world) = self.world_of(account, &evidence).await?;
+        let options = AuditOptions { configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
+        let facts = std::mem::take(&mut evidence.facts);
+        let Ok(audit) = auditor::audit_after(known.calls(), facts, world.clone(), &options, Periods::Hours) else {
+            return Ok(Err(Outdated));
+        };
+        let hourly = Hourly::of(&audit);
+        let organization = organization_in(&files);
+        let Ok(own) = self.own_findings(account, &evidence, &world, organization.as_ref(), known, &options) else {
+            return Ok(Err(Outdated));
+        };
         if quarantine.as_ref().is_some_and(|ended| !ended.is_open() && ended.unjudged != Unjudged::Everything) {
             // Rollups that were made meanwhile lack what wasn't read.
             index.rebuilds = self.findings.raise_rebuilds(account).await?;
         }
-        let (files, world) = self.world_of(account, &evidence).await?;
-        let options = AuditOptions { configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
-
-        let audit = auditor::audit(evidence.facts.clone(), world.clone(), &options);
         self.notify_affected_accounts(account, &audit.findings, &evidence).await?;
         self.record_draft_callers(account, &evidence, ticket).await?;
         let mut found: Vec<Finding> = audit.findings.into_iter().filter(|finding| finding.account.as_str() == account).collect();
-        let organization = organization_in(&files);
-        found.extend(self.own_findings(account, &evidence, &world, organization.as_ref(), &options));
+        found.extend(own);
         let units = organization.map(|organization| units_of(&organization, account)).unwrap_or_default();
         let folded = self.write(account, found, &units, &evidence, &options, ticket).await?;
         if let Some(quarantine) = quarantine {
@@ -253,10 +328,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         self.findings.put_blind(account, &blind, ticket).await?;
         self.note_silence_deadline(account, audit.silent_at, ticket).await?;
         // Last, and newest first: whatever of it is left, findings are as of now.
-        let hours = rollups::hours_to_make(&partitions, &index, hour_of(self.clock.now()));
-        let is_cut_short = self.roll_up(&hours, &partitions, &index, &evidence, &world, configuration, ticket, enough).await?;
-        self.forget_expired(account, &evidence, &partitions).await?;
-        Ok(Judged { folded, is_cut_short })
+        let hours = rollups::hours_to_make(partitions, index, hour_of(self.clock.now()));
+        let is_cut_short = self.roll_up(&hours, partitions, &hourly, index, &evidence, ticket, enough).await?;
+        self.forget_expired(account, &evidence, partitions).await?;
+        Ok(Ok(Judged { folded, is_cut_short }))
     }
 
     /// Writes findings that are new or differ, and deletes those that the facts no longer give.
@@ -286,7 +361,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let oldest = self.oldest();
         let hides_facts = |refused: &Refused| refused.reason != Refusal::Malformed.as_str();
         let flooded =
-            evidence.is_partial() || evidence.notes.iter().any(|note| note.kind == "flood") || evidence.refused.iter().any(hides_facts);
+            evidence.is_partial() || evidence.notes().any(|note| note.kind == "flood") || evidence.refused.iter().any(hides_facts);
         for (id, gone) in before {
             let facts_are_there = gone.finding.last_seen.is_none_or(|last_seen| last_seen > oldest) && !flooded;
             if !present.contains(&id) && facts_are_there {
@@ -355,6 +430,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             Request::CheckConfiguration => self.check_configuration().await?,
             Request::RetryQuarantined => self.retry_quarantined().await?,
             Request::Repair { since, account, everywhere } => self.request_repair(since, account, everywhere).await?,
+            Request::Unseal => self.unseal().await?,
         }
         Ok(())
     }

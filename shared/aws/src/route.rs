@@ -176,10 +176,10 @@ impl<Q: Queue> Router<Q> {
             match self.findings.note_partition(partition, added, may_be_new).await? {
                 None if added.items == 0 => {}
                 None => self.count(&mut refusals, Refusal::Partitions, first),
-                Some(state) if is_self_reported && is_lasting_flood(state.volume) => self.count(&mut refusals, Refusal::Flood, first),
-                Some(state) => {
+                Some(noted) if is_self_reported && is_lasting_flood(noted.state.volume) => self.count(&mut refusals, Refusal::Flood, first),
+                Some(noted) => {
                     is_new_evidence = true;
-                    raised.partitions += i64::from(is_self_reported && state.version == 1);
+                    raised.partitions += i64::from(is_self_reported && noted.is_new);
                 }
             }
             if ahead.contains(partition) {

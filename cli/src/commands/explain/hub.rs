@@ -10,12 +10,9 @@ use audit_aws::{
 use audit_core::{
     arn::AccountId,
     auditor::{self, AuditOptions, Selection},
-    config::Configuration,
-    facts::EvidenceRows,
     finding::Finding,
     rule::Check,
     rules,
-    world::World,
 };
 use audit_local::scan;
 
@@ -38,7 +35,7 @@ pub(super) fn run(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> 
     } else {
         let given = CallArgs::of(args)?;
         let call = call_of(&given, args, &hub.choices(), console)?;
-        let Basis { facts, world, configuration } =
+        let Basis { facts, world, configuration, .. } =
             basis(&hub, &call.account)?.with_context(|| format!("failed to read what the hub knows of {}", call.account))?;
         write_steps(&mut output::stdout(), &auditor::explain_call(&call, &facts, world, &configuration))?;
     }
@@ -62,14 +59,16 @@ fn is_about_calls(finding: &Finding) -> bool {
 fn explain_finding(finding: &Finding, basis: Result<Basis, CallError>, args: &ExplainArgs) -> anyhow::Result<()> {
     let mut out = output::stdout();
     output::finding::details(&mut out, finding)?;
-    let (facts, world, configuration, why) = match basis {
-        Ok(Basis { facts, world, configuration }) => (facts, world, configuration, None),
-        Err(error) => (EvidenceRows::default(), World::default(), Configuration::default(), Some(chain(&error))),
+    let (basis, why) = match basis {
+        Ok(basis) => (basis, None),
+        Err(error) => (Basis::default(), Some(chain(&error))),
     };
+    let Basis { facts, earlier, world, configuration } = basis;
     let everything = Selection::default();
     let options =
         AuditOptions { configuration: &configuration, selection: &everything, now: now(args.basis.now), threads: scan::processors() };
-    let steps = if why.is_none() { auditor::explain_finding(&finding.id, facts, world, &options) } else { None };
+    let explained = || auditor::explain_finding_after(&finding.id, earlier, facts, world, &options).ok().flatten();
+    let steps = if why.is_none() { explained() } else { None };
     let missing = match (why, is_about_calls(finding), &steps) {
         (Some(why), ..) => Some(format!("What it rests on could not be read ({why}), so this is what the finding itself holds.")),
         (None, true, None) => Some(

@@ -168,6 +168,33 @@ impl Content {
         }
     }
 
+    /// The JSON of any fact but calls; `None` for calls.
+    pub(crate) fn json(&self) -> Result<Option<String>, serde_json::Error> {
+        match self {
+            Content::Calls(_) => return Ok(None),
+            Content::Change(fact) => serde_json::to_string(fact),
+            Content::State(fact) => serde_json::to_string(fact),
+            Content::Heartbeat(fact) => serde_json::to_string(fact),
+            Content::Read(fact) => serde_json::to_string(fact),
+            Content::Gap(fact) => serde_json::to_string(fact),
+            Content::Verified(fact) => serde_json::to_string(fact),
+        }
+        .map(Some)
+    }
+
+    /// The fact of a kind in JSON; `None` for calls, and for kinds that this release doesn't know.
+    pub(crate) fn of_json(kind: &str, json: &[u8]) -> Result<Option<Self>, serde_json::Error> {
+        Ok(Some(match kind {
+            "change" => Content::Change(serde_json::from_slice(json)?),
+            "state" => Content::State(serde_json::from_slice(json)?),
+            "heartbeat" => Content::Heartbeat(serde_json::from_slice(json)?),
+            "read" => Content::Read(serde_json::from_slice(json)?),
+            "gap" => Content::Gap(serde_json::from_slice(json)?),
+            "settled" => Content::Verified(serde_json::from_slice(json)?),
+            _ => return Ok(None),
+        }))
+    }
+
     pub(super) fn most(&self) -> usize {
         match self {
             Content::Calls(_) => PACKET,

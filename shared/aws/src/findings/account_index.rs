@@ -15,6 +15,7 @@ use super::{
     items::{account_key, from_json, key, number, text, timestamp, to_json, written},
 };
 use crate::{
+    clock::Clock,
     error::{CallError, ErrorKind, failed},
     observations::{Item, query_all},
     partition::{AccountRegion, Partition},
@@ -68,7 +69,8 @@ pub struct Volume {
 /// What the hub knows of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionState {
-    /// Counts the batches in which something was done in it; 0 if an earlier release noted it.
+    /// Counts the batches in which something was done in it, from the time on at which it was first noted (milliseconds since 1970): a
+    /// partition that was forgotten never has an earlier version again. 0 if an earlier release noted it.
     pub version: u64,
     /// The version with which the rollup of its hour was made; `None` if an earlier release made it.
     pub rolled_up: Option<u64>,
@@ -81,6 +83,15 @@ pub struct PartitionState {
     /// Whether it holds facts that claim a later time than that at which they were written, and that were too many to note each. None of
     /// its facts count.
     pub is_ahead: bool,
+}
+
+/// What became of a note about a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotedPartition {
+    /// What is known of it now.
+    pub state: PartitionState,
+    /// Whether nothing was known of it before.
+    pub is_new: bool,
 }
 
 /// How much of what is known of an account isn't judged. The names are stored.
@@ -180,7 +191,7 @@ impl Findings {
         written(request.send().await.map_err(failed("end a fold"))).map(|_| ())
     }
 
-    /// Counts partitions of what an account says about itself that were forgotten.
+    /// Counts partitions of what an account says about itself that were forgotten; a negative number, if they were noted again.
     pub async fn count_forgotten(&self, account: &str, partitions: i64) -> Result<(), CallError> {
         self.count(account, &[("partitions", -partitions)], "count partitions").await.map(|_| ())
     }
@@ -205,27 +216,53 @@ impl Findings {
         partition: &Partition,
         added: Volume,
         may_be_new: bool,
-    ) -> Result<Option<PartitionState>, CallError> {
+    ) -> Result<Option<NotedPartition>, CallError> {
+        let first = u64::try_from(Clock::System.now().as_micros() / 1_000).unwrap_or_default();
         let item = key(&account_key(&partition.account_region.account), &partition_key(partition));
         let mut request = self.aws.dynamodb().update_item().table_name(&self.table).set_key(Some(item));
         // A partition without the mark of a rollup was noted by an earlier release, and its rollup was made then.
-        let update = "SET #entity = :entity, rolled_up = if_not_exists(rolled_up, :zero) ADD #version :one, #items :items, #bytes :bytes";
+        let update = "SET #entity = :entity, rolled_up = if_not_exists(rolled_up, :zero), #version = if_not_exists(#version, :first) + :one \
+                      ADD #items :items, #bytes :bytes";
         request = request.update_expression(update).expression_attribute_names("#entity", "entity");
         request = request.expression_attribute_values(":entity", AttributeValue::S("PARTITION".to_owned()));
         for name in ["version", "items", "bytes"] {
             request = request.expression_attribute_names(format!("#{name}"), name);
         }
-        for (name, value) in [(":zero", 0), (":one", 1), (":items", added.items), (":bytes", added.bytes)] {
+        for (name, value) in [(":zero", 0), (":one", 1), (":first", first), (":items", added.items), (":bytes", added.bytes)] {
             request = request.expression_attribute_values(name, AttributeValue::N(value.to_string()));
         }
         if !may_be_new {
             request = request.condition_expression("attribute_exists(pk)");
         }
         match request.return_values(ReturnValue::AllNew).send().await.map_err(failed("note a partition")) {
-            Ok(answer) => Ok(Some(answer.attributes().map(partition_state).unwrap_or_default())),
+            Ok(answer) => {
+                let state = answer.attributes().map(partition_state).unwrap_or_default();
+                Ok(Some(NotedPartition { state, is_new: state.volume == added && state.version == first + 1 }))
+            }
             Err(error) if error.is_condition() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Notes a partition again that was forgotten, with what was known of it, unless something was done in it since.
+    pub async fn restore_partition(&self, partition: &Partition, state: &PartitionState) -> Result<bool, CallError> {
+        let mut item = key(&account_key(&partition.account_region.account), &partition_key(partition));
+        item.insert("entity".to_owned(), AttributeValue::S("PARTITION".to_owned()));
+        for (name, value) in [
+            ("version", state.version),
+            ("world", state.world),
+            ("rebuilds", state.rebuilds),
+            ("items", state.volume.items),
+            ("bytes", state.volume.bytes),
+        ] {
+            item.insert(name.to_owned(), AttributeValue::N(value.to_string()));
+        }
+        if let Some(version) = state.rolled_up {
+            item.insert("rolled_up".to_owned(), AttributeValue::N(version.to_string()));
+        }
+        let request = self.aws.dynamodb().put_item().table_name(&self.table).set_item(Some(item));
+        let request = request.condition_expression("attribute_not_exists(pk)");
+        written(request.send().await.map_err(failed("note a partition again")))
     }
 
     /// Records that a partition holds facts that claim a later time than that at which they were written.

@@ -153,6 +153,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let judging = Box::pin(async {
             if task.is_rebuild {
                 self.cache.forget();
+                self.open_all(account).await?;
             }
             self.judge(account, index, scope, &configuration, enough).await
         });

@@ -1,6 +1,11 @@
 //! What an account's findings rest on, for whoever asks why they are as they are. Nothing is written.
 
-use audit_core::{config::Configuration, facts::EvidenceRows, world::World};
+use audit_core::{
+    auditor::{self, AuditOptions, Selection, StoredAggregates},
+    config::Configuration,
+    facts::EvidenceRows,
+    world::World,
+};
 
 use super::{
     Fold,
@@ -14,10 +19,12 @@ use crate::{
 };
 
 /// What an account's findings rest on.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Basis {
-    /// The account's facts, and those of others that concern it.
+    /// The account's facts that aren't sealed, all its changes, and facts of others that concern it.
     pub facts: EvidenceRows,
+    /// The sums of its sealed calls.
+    pub earlier: StoredAggregates,
     /// The state in force.
     pub world: World,
     /// The configuration in force.
@@ -28,10 +35,16 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// What the findings of an account rest on now.
     pub async fn basis(&self, account: &str) -> Result<Basis, CallError> {
         let configuration = self.configuration_in_force().await?;
-        let partitions = self.findings.partitions(account).await?;
-        let evidence = self.evidence(account, &partitions, Scope::Everything).await?;
+        let known = self.known_as_it_is(account).await?;
+        let evidence = self.evidence(account, &known, Scope::Everything).await?;
         let (_, world) = self.world_of(account, &evidence).await?;
-        Ok(Basis { facts: evidence.facts, world, configuration })
+        let options = AuditOptions { configuration: &configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
+        if auditor::fit(known.calls(), evidence.facts.clone(), world.clone(), &options) {
+            return Ok(Basis { facts: evidence.facts, earlier: known.calls(), world, configuration });
+        }
+        let evidence = self.evidence(account, &self.all_partitions(account).await?, Scope::Everything).await?;
+        let (_, world) = self.world_of(account, &evidence).await?;
+        Ok(Basis { facts: evidence.facts, earlier: StoredAggregates::new(), world, configuration })
     }
 
     /// The files of the world that bear on an account, and the world of these and of the states that it reported and that are believed.

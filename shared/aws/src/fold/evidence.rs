@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::{
+    auditor::StoredAggregate,
     change::{Change, ChangeKey},
     facts::EvidenceRows,
     timestamp::Timestamp,
@@ -11,6 +12,7 @@ use audit_core::{
 
 use super::{
     Fold, Hours,
+    sealed::Known,
     verified_hours::{broken_chains, verified_hours},
 };
 use crate::{
@@ -20,7 +22,7 @@ use crate::{
     dead_letters::DeadLetters,
     error::CallError,
     fact::{Content, Fact, GapFact, HistoryRead},
-    findings::{Basis, Note, PartitionState, Quarantine, Refused, Volume},
+    findings::{Basis, Note, Quarantine, Refused, Volume},
     observations::Read,
     partition::{AccountRegion, Partition, Source},
     queue::Queue,
@@ -41,21 +43,18 @@ const EXPIRED_AT_ONCE: usize = 64;
 pub(super) enum Scope {
     /// All that is known of it, as far as there is room.
     Everything,
-    /// What the hub read itself, or took from the organization's trail.
+    /// What the hub read itself, or took from the organization's trail, and what is sealed.
     OfHub,
+    /// Only the hours before this one, in order to seal them.
+    Sealing(i64),
 }
-
-/// Packed calls, and whether only the account itself vouches for them.
-pub(super) type PacketOf = (Vec<u8>, bool);
 
 /// The evidence about an account.
 #[derive(Debug, Default)]
 pub(super) struct AccountEvidence {
     pub(super) facts: EvidenceRows,
-    /// All of `facts` but the calls.
-    pub(super) changes: EvidenceRows,
-    /// The calls of each hour.
-    pub(super) packets: BTreeMap<(AccountRegion, Option<i64>), Vec<PacketOf>>,
+    /// All facts but calls, if they are to be sealed.
+    pub(super) to_seal: Vec<(Partition, Content)>,
     /// The calls of packets that the account's own auditor judged as covered altogether.
     pub(super) claimed_covered: EvidenceRows,
     pub(super) changes_of_hub: BTreeSet<ChangeKey>,
@@ -78,8 +77,10 @@ pub(super) struct AccountEvidence {
     pub(super) gaps: BTreeMap<(AccountRegion, String), Vec<GapFact>>,
     /// The states that are believed, as files of the world.
     pub(super) states: BTreeMap<String, Vec<u8>>,
-    /// Notes about facts that were tampered with, items that aren't valid facts, and floods.
+    /// Notes about facts that were tampered with.
     pub(super) notes: BTreeSet<Note>,
+    /// Notes about items that aren't valid facts, and about floods.
+    pub(super) notes_of_partitions: BTreeSet<Note>,
     /// Facts that were not taken in, of such times as facts are kept for.
     pub(super) refused: Vec<Refused>,
     /// Whether the account couldn't be judged for some time.
@@ -96,6 +97,10 @@ pub(super) struct AccountEvidence {
     flooded: Hours,
     /// Whether more of the account's facts were rewritten or removed than are kept.
     is_rewritten: bool,
+    /// Whether there are hours, not sealed with these, of which nothing is believed.
+    pub(super) is_distrusted: bool,
+    /// Whether the organization's trail vouches for all hours of which the account itself reported.
+    pub(super) all_verified: bool,
     pub(super) basis: Basis,
 }
 
@@ -109,7 +114,7 @@ impl AccountEvidence {
     /// Whether it can be proved that calls of an hour were covered: the trail vouches for it, or all is known that was reported.
     pub(super) fn is_provable(&self, account_region: &AccountRegion, hour: Option<i64>) -> bool {
         let hour = (account_region.clone(), hour);
-        self.verified.contains(&hour) || !(self.is_partial() || self.flooded.contains(&hour))
+        self.verified.contains(&hour) || !(self.is_partial() || self.is_distrusted || self.flooded.contains(&hour))
     }
 
     /// Whether calls of an hour are left out, and the trail doesn't have them instead.
@@ -120,31 +125,31 @@ impl AccountEvidence {
 
     fn add_change(&mut self, key: &ChangeKey, change: &Change) {
         self.facts.add_change(key, change);
-        self.changes.add_change(key, change);
+    }
+
+    /// All notes.
+    pub(super) fn notes(&self) -> impl Iterator<Item = &Note> {
+        self.notes.union(&self.notes_of_partitions)
     }
 }
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Reads the facts about an account: first what the hub vouches for, then as much of what the account reports about itself as there is
     /// room for.
-    pub(super) async fn evidence(
-        &self,
-        account: &str,
-        partitions: &BTreeMap<Partition, PartitionState>,
-        scope: Scope,
-    ) -> Result<AccountEvidence, CallError> {
+    pub(super) async fn evidence(&self, account: &str, known: &Known, scope: Scope) -> Result<AccountEvidence, CallError> {
         let (notes, are_notes_cut) = self.findings.notes(account).await?;
         let mut evidence = AccountEvidence { notes, is_rewritten: are_notes_cut, ..AccountEvidence::default() };
         evidence.ahead = evidence.notes.iter().filter(|note| note.kind == Note::AHEAD).map(|note| note.item.clone()).collect();
         evidence.refused = self.findings.refused(account).await?.into_iter().filter(|refused| refused.last > self.oldest()).collect();
         evidence.is_rewritten |= evidence.refused.iter().any(|refused| refused.reason == Refusal::Kept.as_str());
         evidence.quarantine = self.findings.quarantine(account).await?;
-        let (own, of_hub): (BTreeMap<_, _>, BTreeMap<_, _>) = partitions
+        let (own, of_hub): (BTreeMap<_, _>, BTreeMap<_, _>) = known
+            .partitions
             .iter()
             .map(|(partition, state)| (partition.clone(), *state))
             .partition(|(partition, _)| self.trust.is_self_reported(partition));
         let mut read = self.cache.read(&of_hub, self.room).await?;
-        if scope == Scope::Everything {
+        if scope != Scope::OfHub {
             let taken: u64 = read.iter().map(|(_, facts)| facts.volume.bytes).sum();
             let (distrusted, own): (BTreeMap<_, _>, BTreeMap<_, _>) = own.into_iter().partition(|(_, state)| state.is_ahead);
             let (own, left_out) = self.cache.read_what_fits(&own, self.room.saturating_sub(taken)).await?;
@@ -156,15 +161,28 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
         // The hub's facts come first: of a change that both report, the hub's version is taken.
         read.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
-        let verified = verified_hours(&read);
-        for (account_region, gap) in broken_chains(&read) {
+        let past = known.past.as_ref();
+        let sealed: &[(Partition, Read)] = past.map(|past| past.facts.facts.as_slice()).unwrap_or_default();
+        let open = || read.iter().flat_map(|(partition, facts)| facts.iter().map(move |read| (partition, read)));
+        let digests = || open().chain(sealed.iter().map(|(partition, read)| (partition, read)));
+        let verified = verified_hours(digests());
+        for (account_region, gap) in broken_chains(digests()) {
             evidence.gaps.entry((account_region, gap.missing.clone())).or_default().push(gap);
         }
         let is_replaced = |partition: &Partition| {
             // In a verified hour, the organization's trail replaces what the account reported of its calls.
             self.trust.is_self_reported(partition) && verified.contains(&(partition.account_region.clone(), partition.hour))
         };
-        let mut all_verified = !partitions.is_empty() && evidence.left_out.iter().all(is_replaced);
+        let mut all_verified = !(known.partitions.is_empty() && past.is_none()) && evidence.left_out.iter().all(is_replaced);
+        all_verified &= past.is_none_or(|past| past.facts.all_verified);
+        let collects = matches!(scope, Scope::Sealing(_));
+        for (partition, read) in sealed {
+            self.add(&mut evidence, partition, read, false, collects);
+        }
+        if let Some(past) = past {
+            evidence.notes_of_partitions.extend(past.facts.notes.iter().cloned());
+            evidence.drafts_requested.extend(past.calls.calls.values().flat_map(StoredAggregate::drafts).map(str::to_owned));
+        }
         for (partition, facts) in &read {
             let self_reported = self.trust.is_self_reported(partition);
             all_verified &= !self_reported || is_replaced(partition);
@@ -174,28 +192,35 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             if self_reported && is_flood(facts.volume) {
                 let most = bounds::READ;
                 let detail = format!("more than {} facts or {} MB in an hour", most.items, most.bytes >> 20);
-                evidence.notes.insert(note_of_partition("flood", partition, partition.key(), detail));
+                evidence.notes_of_partitions.insert(note_of_partition("flood", partition, partition.key(), detail));
                 evidence.flooded.insert((partition.account_region.clone(), partition.hour));
             }
             let most = if self_reported { bounds::READ } else { Volume::UNLIMITED };
             let counted = usize::try_from(most.items).unwrap_or(usize::MAX);
             for read in facts.iter().take(counted) {
-                self.add(&mut evidence, partition, read, is_replaced(partition));
+                self.add(&mut evidence, partition, read, is_replaced(partition), collects);
             }
         }
         let (kept, are_kept_cut) = self.findings.kept(account).await?;
         evidence.is_rewritten |= are_kept_cut;
         for item in kept {
             let Some(partition) = item.get("pk").and_then(|value| Partition::parse(value.as_s().ok()?)) else { continue };
-            if scope == Scope::OfHub && self.trust.is_self_reported(&partition) {
+            let is_in_scope = match scope {
+                Scope::Everything => true,
+                Scope::OfHub => !self.trust.is_self_reported(&partition),
+                Scope::Sealing(until) => partition.hour.is_some_and(|hour| hour < until),
+            };
+            // What was kept of sealed hours was sealed with them.
+            if !is_in_scope || past.is_some_and(|past| past.holds(&partition)) {
                 continue;
             }
             let sort_key = item.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
             let replaced = is_replaced(&partition);
-            self.add(&mut evidence, &partition, &Read { sort_key, fact: Fact::from_item(&item) }, replaced);
+            self.add(&mut evidence, &partition, &Read { sort_key, fact: Fact::from_item(&item) }, replaced, collects);
         }
         evidence.verified = verified;
-        evidence.drafts_requested = evidence.facts.drafts_requested();
+        evidence.drafts_requested.extend(evidence.facts.drafts_requested());
+        evidence.all_verified = all_verified;
         evidence.basis = if all_verified { Basis::Verified } else { Basis::Reported };
         self.add_organization(&mut evidence, account).await?;
         self.findings.drafts(account).await?.iter().for_each(|guardrail| evidence.facts.add_draft_request(guardrail));
@@ -243,28 +268,37 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             None => self.findings.account_regions().await?.into_iter().map(|account_region| account_region.account).collect(),
         };
         for other in others.iter().filter(|other| *other != account) {
-            let partitions: Vec<_> = self.findings.partitions(other).await?.into_iter().collect();
+            let (sealed, partitions) = self.facts_of(other).await?;
+            let mut add = |read: &Read| {
+                if let Ok(Fact { content: Content::Change(change), .. }) = &read.fact
+                    && change.is_of_organization()
+                {
+                    evidence.add_change(&change.key(other), &change.change);
+                }
+            };
+            sealed.iter().flat_map(|sealed| &sealed.facts).for_each(|(_, read)| add(read));
+            let partitions: Vec<_> = partitions.into_iter().collect();
             // A few at a time: all of them may be more than a fold holds, and the other account's size must not stop this one's fold.
             for some in partitions.chunks(OTHERS_AT_ONCE) {
                 for (_, facts) in self.cache.read(&some.iter().cloned().collect(), self.room).await? {
-                    for read in facts.iter() {
-                        if let Ok(Fact { content: Content::Change(change), .. }) = &read.fact
-                            && change.is_of_organization()
-                        {
-                            evidence.add_change(&change.key(other), &change.change);
-                        }
-                    }
+                    facts.iter().for_each(&mut add);
                 }
             }
         }
         Ok(())
     }
 
-    fn add(&self, evidence: &mut AccountEvidence, partition: &Partition, read: &Read, replaced: bool) {
+    fn add(&self, evidence: &mut AccountEvidence, partition: &Partition, read: &Read, replaced: bool, collects: bool) {
         let account_region = &partition.account_region;
         let self_reported = self.trust.is_self_reported(partition);
         if !evidence.ahead.is_empty() && evidence.ahead.contains(&Note::item_name(&partition.key(), &read.sort_key)) {
             return;
+        }
+        if collects
+            && let Ok(Fact { content, .. }) = &read.fact
+            && content.kind() != "calls"
+        {
+            evidence.to_seal.push((partition.clone(), content.clone()));
         }
         match &read.fact {
             Ok(Fact { content: Content::Calls(bytes), .. }) if !replaced => {
@@ -278,10 +312,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                     Ok(_) => {}
                     Err(error) => {
                         let item = format!("{} {}", partition.key(), read.sort_key);
-                        evidence.notes.insert(note_of_partition("malformed", partition, item, error.to_string()));
+                        evidence.notes_of_partitions.insert(note_of_partition("malformed", partition, item, error.to_string()));
                     }
                 }
-                evidence.packets.entry((account_region.clone(), partition.hour)).or_default().push((bytes.clone(), self_reported));
             }
             Ok(Fact { content: Content::Change(change), .. }) => {
                 let key = change.key(&account_region.account);
@@ -323,7 +356,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             Ok(_) => {}
             Err(error) => {
                 let item = format!("{} {}", partition.key(), read.sort_key);
-                evidence.notes.insert(note_of_partition("malformed", partition, item, error.to_string()));
+                evidence.notes_of_partitions.insert(note_of_partition("malformed", partition, item, error.to_string()));
             }
         }
     }

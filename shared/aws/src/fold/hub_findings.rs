@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::{
     arn::Region,
-    auditor::{self, AuditOptions, Selection},
+    auditor::{self, AuditOptions, Outdated, Periods, Selection},
     config::Configuration,
     finding::{Finding, FindingKey, Status},
     missing_evidence::MissingEvidence,
@@ -17,7 +17,7 @@ use audit_core::{
     world::World,
 };
 
-use super::{Fold, evidence::AccountEvidence};
+use super::{Fold, evidence::AccountEvidence, sealed::Known};
 use crate::{
     bucket::Bucket,
     dead_letters,
@@ -35,8 +35,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         evidence: &AccountEvidence,
         world: &World,
         organization: Option<&Organization>,
+        known: &Known,
         options: &AuditOptions<'_>,
-    ) -> Vec<Finding> {
+    ) -> Result<Vec<Finding>, Outdated> {
         let mut found = altered_observations(account, evidence, options.configuration);
         for ((account_region, missing), gaps) in &evidence.gaps {
             let because = gaps.iter().max_by_key(|gap| gap.time).map(|gap| gap.detail.clone()).unwrap_or_default();
@@ -53,19 +54,26 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
         found.extend(unjudged_messages(evidence, options.configuration));
         found.extend(evidence.quarantine.as_ref().map(|quarantine| unjudged_account(account, quarantine, options.configuration)));
-        found.extend(self.differing_verdicts(account, evidence, world, options.configuration));
+        found.extend(self.differing_verdicts(account, evidence, known, world, options.configuration)?);
         for finding in &mut found {
             auditor::except(finding, organization, options);
         }
-        found
+        Ok(found)
     }
 
     /// Calls that the account's own auditor judged as covered, and that are violations by the state that the hub has read. The team's own
     /// requirements, which that auditor doesn't know, are left out.
-    fn differing_verdicts(&self, account: &str, evidence: &AccountEvidence, world: &World, configuration: &Configuration) -> Vec<Finding> {
+    fn differing_verdicts(
+        &self,
+        account: &str,
+        evidence: &AccountEvidence,
+        known: &Known,
+        world: &World,
+        configuration: &Configuration,
+    ) -> Result<Vec<Finding>, Outdated> {
         let plain = Configuration::default();
         let options = AuditOptions { configuration: &plain, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
-        let audit = auditor::audit(evidence.claimed_covered.clone(), world.clone(), &options);
+        let audit = auditor::audit_after(known.claimed(), evidence.claimed_covered.clone(), world.clone(), &options, Periods::Days)?;
         let mut by_region: BTreeMap<Region, Vec<&Finding>> = BTreeMap::new();
         for finding in audit.findings.iter().filter(|finding| finding.verdict == Some(Verdict::Violation)) {
             by_region.entry(finding.region.clone()).or_default().push(finding);
@@ -78,14 +86,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             let because = format!("{count} calls that the account's own auditor judged as covered are violations ({})", rules.join(", "));
             own_finding(VERDICTS_DIFFER, &AccountRegion::new(account, region.as_str()), "", because, count, &times, configuration)
         });
-        differing.collect()
+        Ok(differing.collect())
     }
 }
 
 /// Facts that were rewritten, removed before they expired, aren't valid, or were too many to be an auditor's.
 fn altered_observations(account: &str, evidence: &AccountEvidence, configuration: &Configuration) -> Vec<Finding> {
     let mut by_account_region: BTreeMap<AccountRegion, (BTreeSet<&Note>, Vec<&Refused>)> = BTreeMap::new();
-    for note in &evidence.notes {
+    for note in evidence.notes() {
         by_account_region.entry(AccountRegion::new(account, note.region.as_str())).or_default().0.insert(note);
     }
     for refused in &evidence.refused {

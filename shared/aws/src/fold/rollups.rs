@@ -1,23 +1,17 @@
 //! The rollups of an account's calls by hour.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Instant,
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use audit_core::{
-    auditor::{self, AuditOptions, Selection},
-    config::Configuration,
-    report::CoverageRow,
-    timestamp::Timestamp,
+    auditor::Audit,
+    report::{CoverageRow, HourRow},
     verdict::{Grade, Invocations, Verdict},
-    world::World,
 };
 
 use super::{Fold, Hours, evidence::AccountEvidence};
 use crate::{
     bucket::Bucket,
-    clock::start_of,
+    clock::hour_of,
     error::CallError,
     findings::{AccountIndex, PartitionState, Rollup},
     partition::{AccountRegion, Partition, hour_text},
@@ -42,17 +36,35 @@ fn is_touched(state: &PartitionState) -> bool {
     state.rolled_up.is_some_and(|version| version != state.version)
 }
 
+/// The calls of an account by Region and hour.
+#[derive(Debug, Default)]
+pub(super) struct Hourly(BTreeMap<(AccountRegion, Option<i64>), Vec<CoverageRow>>);
+
+impl Hourly {
+    pub(super) fn of(audit: &Audit) -> Self {
+        let of_row = |row: &HourRow| ((AccountRegion::new(row.account.as_str(), row.region.as_str()), row.hour), row.coverage.clone());
+        Hourly(audit.hours.iter().map(of_row).collect())
+    }
+
+    fn rollup(&self, hour: &(AccountRegion, Option<i64>), evidence: &AccountEvidence) -> Rollup {
+        let coverage = self.0.get(hour).cloned().unwrap_or_default();
+        let mut invocations = Invocations::default();
+        coverage.iter().for_each(|row| invocations.add(row.verdict, row.count));
+        let rollup = Rollup { invocations, coverage };
+        if evidence.is_provable(&hour.0, hour.1) { rollup } else { unproved(rollup) }
+    }
+}
+
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
-    /// Makes the rollups of these hours, newest first, and at least one. Returns whether some are left, because it is `enough`.
+    /// Writes the rollups of these hours, newest first, and at least one. Returns whether some are left, because it is `enough`.
     #[expect(clippy::too_many_arguments, reason = "each is one thing it needs")]
     pub(super) async fn roll_up(
         &self,
         hours: &Hours,
         partitions: &BTreeMap<Partition, PartitionState>,
+        hourly: &Hourly,
         index: &AccountIndex,
         evidence: &AccountEvidence,
-        world: &World,
-        configuration: &Configuration,
         ticket: i64,
         enough: Instant,
     ) -> Result<bool, CallError> {
@@ -60,12 +72,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         newest_first.sort_by_key(|(_, hour)| std::cmp::Reverse(*hour));
         // What was counted before stays where calls are left out now. Once they are read, everything is made again.
         newest_first.retain(|(account_region, hour)| !evidence.lacks_calls(account_region, *hour));
-        for (number, (account_region, hour)) in newest_first.into_iter().enumerate() {
+        for (number, of_hour) in newest_first.into_iter().enumerate() {
             if number > 0 && Instant::now() >= enough {
                 return Ok(true);
             }
-            let rollup = self.rollup(account_region, evidence, world, configuration, *hour);
-            self.findings.put_rollup(account_region, &hour_text(*hour), &rollup, ticket).await?;
+            let (account_region, hour) = of_hour;
+            self.findings.put_rollup(account_region, &hour_text(*hour), &hourly.rollup(of_hour, evidence), ticket).await?;
             let of_hour = partitions.iter().filter(|(partition, _)| partition.account_region == *account_region && partition.hour == *hour);
             let is_older = |state: &PartitionState| is_touched(state) || state.world < index.world || state.rebuilds < index.rebuilds;
             for (partition, state) in of_hour.filter(|(_, state)| is_older(state)) {
@@ -75,32 +87,23 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(false)
     }
 
-    fn rollup(
+    /// Writes the rollups of hours that are sealed: those in which there were calls, as they are known by now, and those in which anything was done since.
+    pub(super) async fn roll_up_sealed(
         &self,
-        account_region: &AccountRegion,
+        partitions: &BTreeMap<Partition, PartitionState>,
+        hourly: &Hourly,
+        index: &AccountIndex,
         evidence: &AccountEvidence,
-        world: &World,
-        configuration: &Configuration,
-        hour: Option<i64>,
-    ) -> Rollup {
-        let selection = Selection {
-            regions: BTreeSet::from([account_region.region.as_str().into()]),
-            since: hour.map(start_of),
-            until: Some(hour.map_or(Timestamp::BEGINNING, |hour| start_of(hour + 1))),
-            ..Selection::default()
-        };
-        let options = AuditOptions { configuration, selection: &selection, now: self.clock.now(), threads: 1 };
-        let mut facts = evidence.changes.clone();
-        // An evaluation may be recorded in the hour after its call, so both hours are needed to tell whether it is missing.
-        for hour in [hour, hour.map(|hour| hour + 1)].into_iter().collect::<BTreeSet<_>>() {
-            for (bytes, self_reported) in evidence.packets.get(&(account_region.clone(), hour)).into_iter().flatten() {
-                // The same bytes were unpacked a moment ago.
-                let _ = facts.unpack(&account_region.account, &account_region.region, hour, bytes, *self_reported);
-            }
+        ticket: i64,
+    ) -> Result<(), CallError> {
+        let mut hours = hours_to_make(partitions, index, hour_of(self.clock.now()));
+        let sealed = partitions.keys().map(|partition| (partition.account_region.clone(), partition.hour));
+        hours.extend(sealed.filter(|hour| hourly.0.contains_key(hour)));
+        for of_hour in &hours {
+            let (account_region, hour) = of_hour;
+            self.findings.put_rollup(account_region, &hour_text(*hour), &hourly.rollup(of_hour, evidence), ticket).await?;
         }
-        let audit = auditor::audit(facts, world.clone(), &options);
-        let rollup = Rollup { invocations: audit.invocations, coverage: audit.coverage };
-        if evidence.is_provable(account_region, hour) { rollup } else { unproved(rollup) }
+        Ok(())
     }
 }
 

@@ -1,13 +1,10 @@
 //! Verified hours: those whose log files the digests of the organization's trail vouch for.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::timestamp::Timestamp;
 
-use super::{Hours, partition_cache::PartitionFacts};
+use super::Hours;
 use crate::{
     clock::{hour_of, start_of},
     fact::{Content, GapFact, VerifiedFact},
@@ -20,7 +17,7 @@ use crate::{
 const LATE_HOURS: i64 = 1;
 
 /// The verified hours: those that lie in a period that digests cover without a gap.
-pub(super) fn verified_hours(read: &[(Partition, Arc<PartitionFacts>)]) -> Hours {
+pub(super) fn verified_hours<'r>(read: impl Iterator<Item = (&'r Partition, &'r Read)>) -> Hours {
     let mut stretches: BTreeMap<&AccountRegion, BTreeSet<(Timestamp, Timestamp)>> = BTreeMap::new();
     for (partition, fact) in verified_facts(read) {
         stretches.entry(&partition.account_region).or_default().insert((fact.time, fact.until));
@@ -44,19 +41,16 @@ pub(super) fn verified_hours(read: &[(Partition, Arc<PartitionFacts>)]) -> Hours
     hours
 }
 
-fn verified_facts(read: &[(Partition, Arc<PartitionFacts>)]) -> impl Iterator<Item = (&Partition, &VerifiedFact)> {
-    fn verified(read: &Read) -> Option<&VerifiedFact> {
-        match &read.fact.as_ref().ok()?.content {
-            Content::Verified(verified) => Some(verified),
-            _ => None,
-        }
-    }
-    read.iter().flat_map(|(partition, facts)| facts.iter().filter_map(verified).map(move |verified| (partition, verified)))
+fn verified_facts<'r>(read: impl Iterator<Item = (&'r Partition, &'r Read)>) -> impl Iterator<Item = (&'r Partition, &'r VerifiedFact)> {
+    read.filter_map(|(partition, read)| match &read.fact.as_ref().ok()?.content {
+        Content::Verified(verified) => Some((partition, verified)),
+        _ => None,
+    })
 }
 
 /// The gaps where a trail's chain of digests begins anew, by account and Region. No digest vouches for the time since the end of the chain
 /// before.
-pub(super) fn broken_chains(read: &[(Partition, Arc<PartitionFacts>)]) -> Vec<(AccountRegion, GapFact)> {
+pub(super) fn broken_chains<'r>(read: impl Iterator<Item = (&'r Partition, &'r Read)>) -> Vec<(AccountRegion, GapFact)> {
     let mut chains: BTreeMap<(&AccountRegion, &str), Vec<&VerifiedFact>> = BTreeMap::new();
     for (partition, fact) in verified_facts(read) {
         chains.entry((&partition.account_region, fact.trail.as_str())).or_default().push(fact);

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use audit_aws::{
     fact::{Content, Fact, HeartbeatFact, StateFact},
     findings::{
-        AccountIndex, AlertState, Basis, Findings, Note, OTHERS, Page, PartitionState, Quarantine, Raised, Refused, Requested, Rollup,
-        Stored, Unjudged, Volume,
+        AccountIndex, AlertState, Basis, Checkpoint, Checkpoints, Findings, Note, OTHERS, Page, PartitionState, Quarantine, Raised,
+        Refused, Requested, Rollup, Stored, Unjudged, Volume,
     },
     observations::Observations,
     partition::{AccountRegion, Partition, Source},
@@ -367,14 +367,19 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
     let account_region = AccountRegion::new(MEMBER, "us-east-1");
     let partition = |hour| Partition { source: Source::Account, account_region: account_region.clone(), hour };
     let partitions = BTreeSet::from([partition(None), partition(Some(494_000))]);
+    let mut noted = Vec::new();
     for partition in partitions.iter().chain(&partitions) {
-        findings.note_partition(partition, Volume { items: 2, bytes: 30 }, true).await.unwrap();
+        noted.push(findings.note_partition(partition, Volume { items: 2, bytes: 30 }, true).await.unwrap().unwrap());
         findings.note_account_region(&partition.account_region).await.unwrap();
         findings.note_concern(MANAGEMENT, partition).await.unwrap();
     }
     let known = findings.partitions(MEMBER).await.unwrap();
-    let twice = PartitionState { version: 2, rolled_up: Some(0), volume: Volume { items: 4, bytes: 60 }, ..PartitionState::default() };
-    assert_eq!(known, partitions.iter().map(|partition| (partition.clone(), twice)).collect());
+    let twice = PartitionState { rolled_up: Some(0), volume: Volume { items: 4, bytes: 60 }, ..known[&partition(None)] };
+    assert_eq!(noted.iter().map(|noted| noted.is_new).collect::<Vec<_>>(), [true, true, false, false]);
+    for (first, (partition, state)) in noted.iter().zip(&known) {
+        let version = first.state.version + 1;
+        assert_eq!(*state, PartitionState { version, ..twice }, "{partition:?}");
+    }
     let unknown = Partition { hour: Some(494_001), ..partition(None) };
     assert_eq!(findings.note_partition(&unknown, Volume::default(), false).await.unwrap(), None, "it may not be new");
     let index = AccountIndex { world: 7, rebuilds: 3, ..AccountIndex::default() };
@@ -511,10 +516,32 @@ async fn what_concerns_other_accounts_is_as_of_the_latest_fold(tables: &Tables) 
     findings.note_partition(&partition, Volume::default(), true).await.unwrap();
     findings.note_account_region(&partition.account_region).await.unwrap();
     assert!(findings.is_known("444455556666").await.unwrap() && !findings.is_known("44445555666").await.unwrap());
-    findings.note_partition(&partition, Volume::default(), true).await.unwrap();
-    assert!(!findings.forget_partition(&partition, 1).await.unwrap(), "something was done in it since");
-    assert!(findings.forget_partition(&partition, 2).await.unwrap());
+    let first = findings.partitions("444455556666").await.unwrap()[&partition];
+    let second = findings.note_partition(&partition, Volume::default(), true).await.unwrap().unwrap().state;
+    assert!(!findings.forget_partition(&partition, first.version).await.unwrap(), "something was done in it since");
+    assert!(findings.forget_partition(&partition, second.version).await.unwrap());
     assert_eq!(findings.partitions("444455556666").await.unwrap(), BTreeMap::new());
+    // What was forgotten is noted again as it was, and only if nothing was done since.
+    assert!(findings.restore_partition(&partition, &second).await.unwrap());
+    assert_eq!(findings.partitions("444455556666").await.unwrap()[&partition], second);
+    assert!(!findings.restore_partition(&partition, &first).await.unwrap());
+    assert!(findings.forget_partition(&partition, second.version).await.unwrap());
+    let third = findings.note_partition(&partition, Volume::default(), true).await.unwrap().unwrap().state;
+    assert!(third.version > second.version, "no version is ever used again");
+    checkpoints_follow_each_other(&findings).await;
+}
+
+async fn checkpoints_follow_each_other(findings: &Findings) {
+    let checkpoint = |until| Checkpoint { until, slot: 0, facts: "f".to_owned(), calls: "c".to_owned(), partitions: "p".to_owned() };
+    let none = findings.checkpoints(MEMBER).await.unwrap();
+    assert_eq!(none, Checkpoints::default());
+    assert!(findings.put_checkpoints(MEMBER, &none, vec![checkpoint(6)]).await.unwrap());
+    assert!(!findings.put_checkpoints(MEMBER, &none, vec![checkpoint(12)]).await.unwrap(), "another fold was first");
+    let first = findings.checkpoints(MEMBER).await.unwrap();
+    assert_eq!(first.checkpoints, [checkpoint(6)]);
+    assert!(findings.put_checkpoints(MEMBER, &first, Vec::new()).await.unwrap());
+    let second = findings.checkpoints(MEMBER).await.unwrap();
+    assert!(second.version > first.version && second.checkpoints.is_empty());
 }
 
 async fn of_two_that_tell_the_same_one_does(tables: &Tables) {

@@ -16,6 +16,7 @@ mod lost_findings;
 mod messages;
 mod one_at_a_time;
 mod reconciler;
+mod sealing;
 mod security_hub;
 #[path = "../support/mod.rs"]
 mod support;

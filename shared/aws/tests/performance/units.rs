@@ -87,7 +87,6 @@ async fn counted() -> Units {
 }
 
 #[tokio::test]
-#[ignore = "what a fold reads will be another number when older hours are sealed"]
 async fn what_is_counted_is_what_costs_are_made_of() {
     let units = counted().await;
     let path = path();

@@ -329,12 +329,24 @@ impl Tables {
 
     /// The same, at another time.
     pub fn fold_at<B: Bucket + Clone>(&self, bucket: &B, trust: Trust, at: Timestamp) -> Judging<B> {
+        let judging = self.sealing_fold_at(bucket, trust, at);
+        // No hour is old enough to be sealed.
+        Judging { fold: judging.fold.sealing_after(1_000 * 24), ..judging }
+    }
+
+    /// A fold that seals hours, as it does in AWS.
+    pub fn sealing_fold_at<B: Bucket + Clone>(&self, bucket: &B, trust: Trust, at: Timestamp) -> Judging<B> {
+        self.fold_keeping(bucket, trust, at, 400)
+    }
+
+    /// The same, where facts are kept for so many days.
+    pub fn fold_keeping<B: Bucket + Clone>(&self, bucket: &B, trust: Trust, at: Timestamp, days: i64) -> Judging<B> {
         let (queue, key, clock) = (MemoryQueue::default(), "configuration/guardrail-audit.toml".to_owned(), Clock::At(at));
-        let bounds = Bounds { regions: vec!["us-east-1".to_owned()], facts_ttl_days: 400 };
+        let bounds = Bounds { regions: vec!["us-east-1".to_owned()], facts_ttl_days: days };
         let routes = metrics("route-observations");
         let router = Router::new(self.observations(), self.findings(), queue.clone(), trust.clone(), bounds, routes, clock);
         let (tables, bucket, folds) = ((self.observations(), self.findings()), bucket.clone(), metrics("fold-findings"));
-        let fold = Fold::new(tables.0, tables.1, bucket, queue.clone(), key, trust, 400, folds, clock);
+        let fold = Fold::new(tables.0, tables.1, bucket, queue.clone(), key, trust, days, folds, clock);
         Judging { router, fold, queue }
     }
 

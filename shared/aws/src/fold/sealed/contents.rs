@@ -1,0 +1,281 @@
+//! What the objects of sealed hours hold, and how it becomes bytes: `postcard`, deflated, behind the number of the form.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{Read as _, Write as _},
+    ops::Bound,
+};
+
+use audit_core::{
+    auditor::{StoredAggregate, StoredAggregates},
+    timestamp::Timestamp,
+};
+use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    clock::start_of,
+    fact::{Content, Fact},
+    findings::{Note, PartitionState, Volume},
+    observations::Read,
+    partition::{AccountRegion, Partition},
+    trust::Trust,
+};
+
+/// The number of the form. It is raised whenever what is stored, or what it means, changes; hours of another form are sealed again.
+const FORM: u8 = 1;
+
+/// Bytes that an object may take when it is unpacked. A fold's memory holds more, and nothing that the hub writes is as large.
+const UNPACKED: u64 = 256 << 20;
+
+/// Hours before the first one that isn't sealed whose digests decide about hours that are not.
+const HOURS_OF_DIGESTS: i64 = 3;
+
+/// The error when an object can't be used: it is of another form, or damaged. Its hours have to be sealed again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UnusableObject {
+    #[error("sealed hours of form {0} are not known")]
+    Form(u8),
+    #[error("the object with sealed hours is damaged")]
+    Damaged,
+}
+
+/// All facts of sealed hours but calls, as far as anything can still depend on them.
+#[derive(Debug, Default)]
+pub(in crate::fold) struct SealedFacts {
+    pub(in crate::fold) facts: Vec<(Partition, Read)>,
+    /// Notes about items of these hours that are no valid facts, and about floods.
+    pub(in crate::fold) notes: BTreeSet<Note>,
+    /// Whether the organization's trail vouches for all hours of which the account itself reported.
+    pub(in crate::fold) all_verified: bool,
+}
+
+/// The sums of the calls of sealed hours.
+#[derive(Clone, Debug, Default)]
+pub(in crate::fold) struct SealedCalls {
+    pub(in crate::fold) calls: StoredAggregates,
+    /// Of the calls of packets that the account's own auditor judged as covered altogether.
+    pub(in crate::fold) claimed: StoredAggregates,
+}
+
+/// The partitions of sealed hours.
+pub(super) type SealedPartitions = BTreeMap<Partition, PartitionState>;
+
+#[derive(Serialize, Deserialize)]
+struct StoredFacts {
+    facts: Vec<StoredFact>,
+    notes: Vec<Note>,
+    all_verified: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredFact {
+    partition: String,
+    kind: String,
+    json: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredCalls {
+    calls: Vec<StoredSum>,
+    claimed: Vec<StoredSum>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSum {
+    account: String,
+    region: String,
+    bytes: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredPartition {
+    partition: String,
+    version: u64,
+    rolled_up: Option<u64>,
+    world: u64,
+    rebuilds: u64,
+    items: u64,
+    bytes: u64,
+}
+
+/// The bytes of facts to seal.
+pub(super) fn pack_facts(facts: &[(Partition, Content)], notes: BTreeSet<Note>, all_verified: bool) -> Result<Vec<u8>, UnusableObject> {
+    let mut stored = Vec::with_capacity(facts.len());
+    for (partition, content) in facts {
+        let Some(json) = content.json().map_err(|_| UnusableObject::Damaged)? else { continue };
+        stored.push(StoredFact { partition: partition.key(), kind: content.kind().to_owned(), json });
+    }
+    // The same facts are the same bytes, in whatever order partitions were read.
+    stored.sort_by(|a, b| (&a.partition, &a.kind, &a.json).cmp(&(&b.partition, &b.kind, &b.json)));
+    pack(&StoredFacts { facts: stored, notes: notes.into_iter().collect(), all_verified })
+}
+
+pub(super) fn unpack_facts(bytes: &[u8]) -> Result<SealedFacts, UnusableObject> {
+    let StoredFacts { facts, notes, all_verified } = unpack(bytes)?;
+    let fact = |StoredFact { partition, kind, json }: StoredFact| {
+        let partition = Partition::parse(&partition).ok_or(UnusableObject::Damaged)?;
+        let content = Content::of_json(&kind, json.as_bytes()).ok().flatten().ok_or(UnusableObject::Damaged)?;
+        // Its sort key was checked when it was read from the table.
+        let fact = Ok(Fact { partition: partition.clone(), content });
+        Ok((partition, Read { sort_key: String::new(), fact }))
+    };
+    let facts = facts.into_iter().map(fact).collect::<Result<_, UnusableObject>>()?;
+    Ok(SealedFacts { facts, notes: notes.into_iter().collect(), all_verified })
+}
+
+pub(super) fn pack_calls(sealed: &SealedCalls) -> Result<Vec<u8>, UnusableObject> {
+    let sums = |aggregates: &StoredAggregates| {
+        let sum = |((account, region), aggregate): (&(_, _), &StoredAggregate)| {
+            let (account, region): (&audit_core::arn::AccountId, &audit_core::arn::Region) = (account, region);
+            let bytes = aggregate.to_bytes().map_err(|_| UnusableObject::Damaged)?;
+            Ok(StoredSum { account: account.to_string(), region: region.to_string(), bytes })
+        };
+        aggregates.iter().map(sum).collect::<Result<Vec<_>, UnusableObject>>()
+    };
+    pack(&StoredCalls { calls: sums(&sealed.calls)?, claimed: sums(&sealed.claimed)? })
+}
+
+pub(super) fn unpack_calls(bytes: &[u8]) -> Result<SealedCalls, UnusableObject> {
+    let StoredCalls { calls, claimed } = unpack(bytes)?;
+    let aggregates = |sums: Vec<StoredSum>| {
+        let aggregate = |StoredSum { account, region, bytes }: StoredSum| {
+            let aggregate = StoredAggregate::from_bytes(&bytes).map_err(|_| UnusableObject::Damaged)?;
+            Ok(((account.as_str().into(), region.as_str().into()), aggregate))
+        };
+        sums.into_iter().map(aggregate).collect::<Result<StoredAggregates, UnusableObject>>()
+    };
+    Ok(SealedCalls { calls: aggregates(calls)?, claimed: aggregates(claimed)? })
+}
+
+pub(super) fn pack_partitions(partitions: &SealedPartitions) -> Result<Vec<u8>, UnusableObject> {
+    let stored = |(partition, state): (&Partition, &PartitionState)| StoredPartition {
+        partition: partition.key(),
+        version: state.version,
+        rolled_up: state.rolled_up,
+        world: state.world,
+        rebuilds: state.rebuilds,
+        items: state.volume.items,
+        bytes: state.volume.bytes,
+    };
+    pack(&partitions.iter().map(stored).collect::<Vec<_>>())
+}
+
+pub(super) fn unpack_partitions(bytes: &[u8]) -> Result<SealedPartitions, UnusableObject> {
+    let partition = |stored: StoredPartition| {
+        let StoredPartition { partition, version, rolled_up, world, rebuilds, items, bytes } = stored;
+        let state = PartitionState { version, rolled_up, world, rebuilds, volume: Volume { items, bytes }, is_ahead: false };
+        Ok((Partition::parse(&partition).ok_or(UnusableObject::Damaged)?, state))
+    };
+    unpack::<Vec<StoredPartition>>(bytes)?.into_iter().map(partition).collect()
+}
+
+fn pack<T: Serialize>(contents: &T) -> Result<Vec<u8>, UnusableObject> {
+    let plain = postcard::to_allocvec(contents).map_err(|_| UnusableObject::Damaged)?;
+    let mut encoder = DeflateEncoder::new(vec![FORM], Compression::fast());
+    encoder.write_all(&plain).and_then(|()| encoder.finish()).map_err(|_| UnusableObject::Damaged)
+}
+
+fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnusableObject> {
+    let packed = match bytes.split_first() {
+        Some((&FORM, packed)) => packed,
+        Some((form, _)) => return Err(UnusableObject::Form(*form)),
+        None => return Err(UnusableObject::Damaged),
+    };
+    let mut plain = Vec::new();
+    DeflateDecoder::new(packed).take(UNPACKED).read_to_end(&mut plain).map_err(|_| UnusableObject::Damaged)?;
+    postcard::from_bytes(&plain).map_err(|_| UnusableObject::Damaged)
+}
+
+/// The facts on which anything can still depend once their hours, those before `until`, are sealed. Of signs of life, the first one after each
+/// thing that one may end, and of reads the first, the last, and the latest of event history; of digests those that begin a chain, the ends of the
+/// chains before, and those next to hours that aren't sealed.
+pub(super) fn still_needed(facts: Vec<(Partition, Content)>, trust: &Trust, until: i64) -> Vec<(Partition, Content)> {
+    let of_region = NeededTimes::of(&facts, trust);
+    let is_needed = |(partition, content): &(Partition, Content)| {
+        let Some(needed) = of_region.get(&partition.account_region) else { return true };
+        match content {
+            Content::Calls(_) => false,
+            Content::Change(_) | Content::Gap(_) => true,
+            Content::State(_) => !trust.is_self_reported(partition),
+            Content::Heartbeat(heartbeat) => {
+                let is_sign = !trust.is_self_reported(partition) && needed.heartbeats.contains(&heartbeat.time);
+                is_sign || !heartbeat.dead_letters.is_empty()
+            }
+            Content::Read(read) => {
+                needed.reads.contains(&read.time) || read.history.is_some_and(|history| needed.history == Some((read.time, history)))
+            }
+            Content::Verified(digest) => {
+                let is_end = needed.ends_of_chains.contains(&(digest.trail.clone(), digest.until));
+                digest.begins || is_end || digest.until >= start_of(until - HOURS_OF_DIGESTS)
+            }
+        }
+    };
+    facts.into_iter().filter(is_needed).collect()
+}
+
+/// The times of the facts of an account and Region that are still needed.
+#[derive(Default)]
+struct NeededTimes {
+    heartbeats: BTreeSet<Timestamp>,
+    reads: BTreeSet<Timestamp>,
+    history: Option<(Timestamp, crate::fact::HistoryRead)>,
+    ends_of_chains: BTreeSet<(String, Timestamp)>,
+}
+
+impl NeededTimes {
+    fn of(facts: &[(Partition, Content)], trust: &Trust) -> BTreeMap<AccountRegion, NeededTimes> {
+        let mut by_region: BTreeMap<AccountRegion, Vec<&(Partition, Content)>> = BTreeMap::new();
+        for fact in facts {
+            by_region.entry(fact.0.account_region.clone()).or_default().push(fact);
+        }
+        by_region.into_iter().map(|(account_region, facts)| (account_region, NeededTimes::of_region(&facts, trust))).collect()
+    }
+
+    fn of_region(facts: &[&(Partition, Content)], trust: &Trust) -> NeededTimes {
+        let mut needed = NeededTimes::default();
+        // What a later sign of life ends.
+        let mut ended: BTreeSet<Timestamp> = BTreeSet::new();
+        let (mut signs, mut complete, mut reads) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut begins, mut ends) = (Vec::new(), BTreeMap::<&str, BTreeSet<Timestamp>>::new());
+        for (partition, content) in facts {
+            match content {
+                Content::Gap(gap) => drop(ended.insert(gap.time)),
+                Content::Heartbeat(heartbeat) => {
+                    if !heartbeat.dead_letters.is_empty() {
+                        ended.insert(heartbeat.time);
+                    }
+                    if !trust.is_self_reported(partition) {
+                        signs.insert(heartbeat.time);
+                    }
+                }
+                Content::Read(read) => {
+                    reads.insert(read.time);
+                    if read.complete {
+                        complete.insert(read.time);
+                    }
+                    if let Some(history) = read.history {
+                        needed.history = needed.history.max(Some((read.time, history)));
+                    }
+                }
+                Content::Verified(digest) => {
+                    ends.entry(digest.trail.as_str()).or_default().insert(digest.until);
+                    if digest.begins {
+                        begins.push((digest.trail.as_str(), digest.time));
+                    }
+                }
+                Content::Calls(_) | Content::Change(_) | Content::State(_) => {}
+            }
+        }
+        let first_after =
+            |times: &BTreeSet<Timestamp>, moment: &Timestamp| times.range((Bound::Excluded(*moment), Bound::Unbounded)).next().copied();
+        needed.heartbeats = ended.iter().filter_map(|moment| first_after(&signs, moment)).collect();
+        needed.reads = ended.iter().filter_map(|moment| first_after(&complete, moment)).collect();
+        needed.reads.extend(reads.first().into_iter().chain(reads.last()).copied());
+        for (trail, begins) in begins {
+            let before = ends.get(trail).and_then(|ends| ends.range(..=begins).next_back().copied());
+            needed.ends_of_chains.extend(before.map(|end| (trail.to_owned(), end)));
+        }
+        needed
+    }
+}

@@ -1,0 +1,304 @@
+//! Tests that hours which are sealed give the findings that they gave before, whatever comes late, fails, or is changed behind them, and that a fold reads no
+//! more for them.
+
+use std::collections::BTreeSet;
+
+use audit_aws::{
+    bucket::{Bucket as _, MemoryBucket},
+    fold::{Attempted, FoldTask, Request, Trust},
+    invocations::Message,
+    observations::Item,
+    stream::StreamRecord,
+};
+use serde_json::{Value, json};
+
+use crate::support::{
+    Failure, Judging, Random, StateOf, Tables, bucket_with, endpoint,
+    history::{self, GUARDRAIL, MANAGEMENT, MEMBER},
+    invocation_auditor, no_deadline, now, own, tables, tables_at,
+};
+
+const OTHER: &str = "333344445555";
+
+fn trust() -> Trust {
+    Trust { organization: true, members_are_believed: true, management_account: Some(MANAGEMENT.to_owned()), ..Trust::default() }
+}
+
+async fn bare() -> MemoryBucket {
+    bucket_with(history::bare_world_with(OTHER), None).await
+}
+
+/// A fold that seals every hour at once.
+fn at_once(tables: &Tables, bucket: &MemoryBucket, trust: Trust) -> Judging {
+    keeping(tables, bucket, trust, 400)
+}
+
+/// The same, where facts are kept for so many days.
+fn keeping(tables: &Tables, bucket: &MemoryBucket, trust: Trust, days: i64) -> Judging {
+    let judging = tables.fold_keeping(bucket, trust, now(), days);
+    Judging { fold: judging.fold.sealing_after(-6), ..judging }
+}
+
+async fn report(tables: &Tables, records: &[Value]) {
+    let state = StateOf { account_region: None, files: history::bare_world_with(OTHER).into_iter().collect() };
+    let (bodies, ids): (Vec<String>, Vec<String>) =
+        records.iter().enumerate().map(|(number, record)| (history::envelope(record), number.to_string())).unzip();
+    let messages: Vec<Message<'_>> = ids.iter().zip(&bodies).map(|(id, body)| Message { id, body }).collect();
+    assert!(invocation_auditor(tables, state).take(Some(&own()), &messages).await.failed.is_empty());
+}
+
+/// Folds the facts that weren't known before, and those that the fold causes.
+async fn fold_new(tables: &Tables, judging: &Judging, known: &mut BTreeSet<(String, String)>) {
+    loop {
+        let inserted = tables.inserted().await.into_iter();
+        let new: Vec<StreamRecord> = inserted.filter(|record| known.insert((record.pk().to_owned(), record.sk().to_owned()))).collect();
+        if new.is_empty() {
+            return;
+        }
+        assert_eq!(judging.take(&new).await, None);
+    }
+}
+
+/// The findings and blind spots, without what depends on how they came about.
+async fn concluded(tables: &Tables) -> Vec<(String, String)> {
+    conclusions(tables, &["FINDINGS#"]).await
+}
+
+/// The same, with the numbers of calls by hour.
+async fn with_rollups(tables: &Tables) -> Vec<(String, String)> {
+    conclusions(tables, &["FINDINGS#", "ROLLUP#"]).await
+}
+
+async fn conclusions(tables: &Tables, of: &[&str]) -> Vec<(String, String)> {
+    let bare = |item: Item| {
+        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        (format!("{} {}", text("pk"), text("sk")), format!("{}{}{}", text("finding"), text("rollup"), text("blind")))
+    };
+    let mut items: Vec<(String, String)> = tables.items(&tables.findings).await.into_iter().map(bare).collect();
+    items.retain(|(key, _)| of.iter().any(|prefix| key.starts_with(prefix)) || key.ends_with("BLIND"));
+    items.sort();
+    items
+}
+
+fn history(random: &mut Random) -> Vec<Value> {
+    let mut records = Vec::new();
+    for number in 0..(6 + random.below(14)) {
+        let (account, minute) = (if random.below(3) == 0 { OTHER } else { MEMBER }, random.below(600));
+        records.push(match random.below(9) {
+            0 | 1 => history::guarded_call(account, number, minute, GUARDRAIL),
+            2 => history::evaluation(account, random.below(number + 1), minute, GUARDRAIL),
+            3 => history::record(account, "DeleteEnforcedGuardrailConfiguration", number, minute, &json!({"configId": "c1"})),
+            4 => history::record(MANAGEMENT, "AttachPolicy", number, minute, &json!({"policyId": "p-1", "targetId": account})),
+            5 => history::record(account, "DeleteGuardrail", number, minute, &json!({"guardrailIdentifier": GUARDRAIL})),
+            _ => history::call(account, number, minute),
+        });
+    }
+    records
+}
+
+/// Number of partitions in an account's index, and of checkpoints.
+async fn index_of(tables: &Tables, account: &str) -> (usize, usize) {
+    let findings = tables.findings();
+    (findings.partitions(account).await.unwrap().len(), findings.checkpoints(account).await.unwrap().checkpoints.len())
+}
+
+#[tokio::test]
+async fn sealed_or_not_the_findings_are_the_same() {
+    let endpoint = endpoint().await;
+    let mut sealed = 0;
+    for seed in 0..5 {
+        let mut random = Random(seed);
+        let records = history(&mut random);
+        // Half of the histories are those of members that aren't believed.
+        let trust = Trust { members_are_believed: seed % 2 == 0, ..trust() };
+        let open = tables_at(&endpoint).await;
+        report(&open, &records).await;
+        open.fold_all(&open.fold(&bare().await, trust.clone())).await;
+        let expected = concluded(&open).await;
+
+        // In any order and in any batches: a batch opens the hours of those before again, or comes behind them.
+        let (other, bucket) = (tables_at(&endpoint).await, bare().await);
+        let (mut left, mut known) = (records.clone(), BTreeSet::new());
+        if seed % 3 == 0 {
+            left.sort_by_key(|record| std::cmp::Reverse(record["eventTime"].as_str().unwrap().to_owned()));
+        } else {
+            random.shuffle(&mut left);
+        }
+        let instances = [at_once(&other, &bucket, trust.clone()), at_once(&other, &bucket, trust.clone())];
+        while !left.is_empty() {
+            let batch = left.split_off(left.len().saturating_sub(2 + usize::try_from(random.below(8)).unwrap()));
+            report(&other, &batch).await;
+            fold_new(&other, &instances[usize::try_from(random.below(2)).unwrap()], &mut known).await;
+        }
+        assert_eq!(concluded(&other).await, expected, "seed {seed}");
+        let (open, checkpoints) = index_of(&other, MEMBER).await;
+        assert_eq!(open, 0, "seed {seed}");
+        sealed += checkpoints;
+
+        // Made again from all facts, they and the numbers by hour are the same.
+        instances[0].rebuild().await;
+        let again = with_rollups(&other).await;
+        instances[1].rebuild().await;
+        assert_eq!(with_rollups(&other).await, again, "seed {seed}");
+        assert_eq!(concluded(&other).await, expected, "seed {seed}");
+    }
+    assert!(sealed >= 5, "hours were sealed: {sealed}");
+}
+
+#[tokio::test]
+async fn the_numbers_by_hour_of_sealed_hours_are_those_of_open_ones() {
+    let endpoint = endpoint().await;
+    for seed in 40..42 {
+        let records = history(&mut Random(seed));
+        let [open, other] = [tables_at(&endpoint).await, tables_at(&endpoint).await];
+        for tables in [&open, &other] {
+            report(tables, &records).await;
+        }
+        let judging = open.fold(&bare().await, trust());
+        open.fold_all(&judging).await;
+        judging.rebuild().await;
+        let sealing = at_once(&other, &bare().await, trust());
+        other.fold_all(&sealing).await;
+        assert_eq!(index_of(&other, MEMBER).await.0, 0);
+        sealing.rebuild().await;
+        assert_eq!(with_rollups(&other).await, with_rollups(&open).await, "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_fold_reads_nothing_of_hours_that_are_sealed() {
+    let endpoint = endpoint().await;
+    let mut calls = Vec::new();
+    for hours in [2, 12] {
+        let (tables, bucket) = (tables_at(&endpoint).await, bare().await);
+        let records: Vec<Value> = (0..hours).map(|number| history::call(MEMBER, number, number * 60)).collect();
+        report(&tables, &records).await;
+        tables.fold_all(&at_once(&tables, &bucket, trust())).await;
+        assert_eq!(index_of(&tables, MEMBER).await.0, 0);
+        let (working, connection) = tables.unreliable(&endpoint);
+        connection.fail_at(u64::MAX, Failure::Before);
+        let fold = at_once(&working, &bucket, trust());
+        let Ok(Attempted::Folded(folded)) = fold.attempt(&FoldTask::new(MEMBER, u64::MAX), no_deadline()).await else { unreachable!() };
+        assert_eq!((folded.written, folded.withdrawn), (0, 0));
+        calls.push(connection.calls());
+    }
+    assert_eq!(calls[0], calls[1], "ten hours more cost nothing");
+}
+
+#[tokio::test]
+async fn a_policy_that_is_dated_back_into_sealed_hours_judges_them_anew() {
+    let endpoint = endpoint().await;
+    let records: Vec<Value> = (0..8).map(|number| history::call(MEMBER, number, number * 40)).collect();
+    let (sealed, open) = (tables_at(&endpoint).await, tables_at(&endpoint).await);
+    let (bucket, of_open) = (bare().await, bare().await);
+    let sealing = at_once(&sealed, &bucket, trust());
+    for tables in [&sealed, &open] {
+        report(tables, &records).await;
+    }
+    sealed.fold_all(&sealing).await;
+    open.fold_all(&open.fold(&of_open, trust())).await;
+    let before = concluded(&open).await;
+    assert_eq!(concluded(&sealed).await, before);
+    for bucket in [&bucket, &of_open] {
+        let policy = history::enforced_policy(GUARDRAIL).to_string().into_bytes();
+        bucket.put(&format!("world/effective-policies/{MEMBER}@20261120T113000Z.json"), policy).await.unwrap();
+    }
+    for judging in [&sealing, &open.fold(&of_open, trust())] {
+        judging.rebuild().await;
+    }
+    assert_eq!(concluded(&sealed).await, concluded(&open).await);
+    assert_ne!(concluded(&open).await, before, "the policy changes something");
+    // Without a rebuild, by the next fold.
+    for bucket in [&bucket, &of_open] {
+        bucket
+            .put(&format!("world/effective-policies/{MEMBER}@20261120T123000Z.json"), br#"{"EffectivePolicy": null}"#.to_vec())
+            .await
+            .unwrap();
+    }
+    for judging in [&sealing, &open.fold(&of_open, trust())] {
+        let attempted = judging.fold.attempt(&FoldTask::new(MEMBER, u64::MAX), no_deadline()).await;
+        assert!(matches!(attempted, Ok(Attempted::Folded(_))), "{attempted:?}");
+    }
+    assert_eq!(concluded(&sealed).await, concluded(&open).await);
+    assert_eq!(index_of(&sealed, MEMBER).await.0, 0, "they are sealed again");
+}
+
+#[tokio::test]
+async fn objects_that_are_lost_or_damaged_are_made_again() {
+    let records: Vec<Value> = (0..8).map(|number| history::call(MEMBER, number, number * 40)).collect();
+    for name in ["facts", "calls", "partitions"] {
+        for damage in [None, Some(vec![200, 2, 3])] {
+            let (tables, bucket) = (tables().await, bare().await);
+            report(&tables, &records).await;
+            tables.fold_all(&at_once(&tables, &bucket, trust())).await;
+            let expected = concluded(&tables).await;
+            assert!(!expected.is_empty());
+            let key = format!("sealed/{MEMBER}/0/{name}");
+            assert!(bucket.get(&key).await.unwrap().is_some());
+            match &damage {
+                Some(bytes) => bucket.put(&key, bytes.clone()).await.unwrap(),
+                None => bucket.remove(&key),
+            }
+            // Partitions are looked for hour by hour, as far back as facts are kept.
+            let judging = keeping(&tables, &bucket, trust(), 7);
+            report(&tables, &[history::call(MEMBER, 99, 10)]).await;
+            tables.fold_all(&judging).await;
+            assert!(judging.deliver().await);
+            let found = tables.findings().of_account(MEMBER).await.unwrap();
+            let counts: Vec<u64> =
+                found.values().filter(|stored| stored.finding.verdict.is_some()).map(|stored| stored.finding.count).collect();
+            assert_eq!(counts, [9], "{name} {damage:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_fold_that_is_killed_while_it_seals_loses_and_doubles_nothing() {
+    let endpoint = endpoint().await;
+    let mut records: Vec<Value> = (0..3).map(|number| history::call(MEMBER, number, number * 60)).collect();
+    records.push(history::record(MEMBER, "DeleteEnforcedGuardrailConfiguration", 9, 70, &json!({"configId": "c1"})));
+    let open = tables_at(&endpoint).await;
+    report(&open, &records).await;
+    open.fold_all(&open.fold(&bare().await, trust())).await;
+    let expected = concluded(&open).await;
+    for failure in [Failure::KillBefore, Failure::KillAfter] {
+        let mut failed = 0;
+        // The first calls are the router's.
+        for call in (8..).step_by(3) {
+            let (tables, bucket) = (tables_at(&endpoint).await, bare().await);
+            report(&tables, &records).await;
+            let (working, connection) = tables.unreliable(&endpoint);
+            connection.fail_at(call, failure);
+            at_once(&working, &bucket, trust()).take(&tables.inserted().await).await;
+            let hit = connection.recover();
+            let mut known = BTreeSet::new();
+            fold_new(&tables, &at_once(&tables, &bucket, trust()), &mut known).await;
+            assert_eq!(concluded(&tables).await, expected, "{failure:?} at call {call}");
+            assert_eq!(index_of(&tables, MEMBER).await.0, 0, "{failure:?} at call {call}");
+            if !hit {
+                break;
+            }
+            failed += 1;
+        }
+        assert!(failed > 8, "{failure:?} was met at {failed} calls");
+    }
+}
+
+#[tokio::test]
+async fn hours_can_be_opened_for_a_release_that_knows_of_none() {
+    let (tables, bucket) = (tables().await, bare().await);
+    let records: Vec<Value> = (0..8).map(|number| history::call(MEMBER, number, number * 40)).collect();
+    report(&tables, &records).await;
+    let judging = at_once(&tables, &bucket, trust());
+    tables.fold_all(&judging).await;
+    let expected = concluded(&tables).await;
+    assert_eq!(index_of(&tables, MEMBER).await.0, 0);
+    judging.carry_out(Request::Unseal).await.unwrap();
+    let (partitions, checkpoints) = index_of(&tables, MEMBER).await;
+    assert_eq!((partitions, checkpoints), (5, 0));
+    // That release reads the index and nothing else.
+    let attempted = tables.fold(&MemoryBucket::default(), trust()).fold.attempt(&FoldTask::new(MEMBER, u64::MAX), no_deadline()).await;
+    assert!(matches!(attempted, Ok(Attempted::Folded(_))), "{attempted:?}");
+    let calls = |all: &[(String, String)]| all.iter().filter(|(key, _)| key.starts_with("FINDINGS#")).count();
+    assert!(calls(&concluded(&tables).await) > 0 && calls(&expected) > 0);
+}
