@@ -166,6 +166,9 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
         calls.push(key(&hub(function), "kms:Decrypt", "s3"));
     }
     calls.push(world(&hub("fold-findings"), "s3:GetObject", "configuration/guardrail-audit.toml"));
+    for action in ["s3:GetObject", "s3:PutObject"] {
+        calls.push(world(&hub("fold-findings"), action, "sealed/222233334444/0/calls"));
+    }
     calls.push(world(&hub("reconcile"), "s3:PutObject", "state/history/222233334444/us-east-1.json"));
     calls.push(key(&hub("report"), "kms:GenerateDataKey", "s3"));
     calls.push(world(&hub("reconcile"), "s3:PutObject", "world/organization.json"));
