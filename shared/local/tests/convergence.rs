@@ -118,7 +118,13 @@ fn record(number: usize, event: &Event, all: &[Event]) -> Value {
         _ => event,
     };
     let (account, region) = (MEMBERS[located.account], REGIONS[located.region]);
-    let request_id = format!("{request:08x}-1111-4222-8333-444455556666");
+    // Not every id is a UUID in its usual spelling.
+    let id = |number: usize, rest: &str| match number % 8 {
+        3 => format!("{number:08X}-AAAA-{rest}"),
+        5 => format!("request {number}"),
+        _ => format!("{number:08x}-aaaa-{rest}"),
+    };
+    let request_id = id(request, "4222-8333-444455556666");
     // Five minutes for each, so that requests of the first ones are settled when the last ones are read.
     let minute = 5 * u16::from(event.minute);
     let time = format!("2026-11-20T{:02}:{:02}:00Z", 12 + minute / 60, minute % 60);
@@ -127,7 +133,7 @@ fn record(number: usize, event: &Event, all: &[Event]) -> Value {
             Happening::Call { principal, .. } => principal,
             _ => 9,
         };
-        json!({"eventVersion": "1.11", "eventID": format!("{number:08x}-aaaa-4bbb-8ccc-ddddeeeeffff"), "requestID": request_id, "eventTime": time,
+        json!({"eventVersion": "1.11", "eventID": id(number, "4bbb-8ccc-ddddeeeeffff"), "requestID": request_id, "eventTime": time,
             "eventSource": if name.ends_with("Policy") { "organizations.amazonaws.com" } else { "bedrock.amazonaws.com" }, "eventName": name,
             "eventType": "AwsApiCall", "eventCategory": if name == "ApplyGuardrail" { "Data" } else { "Management" }, "awsRegion": region,
             "recipientAccountId": account, "requestParameters": parameters, "responseElements": null,
