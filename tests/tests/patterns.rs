@@ -38,15 +38,11 @@ fn rules() -> Vec<EventRule> {
     let stack = Template::member().stack(MEMBER, REGION, &[]);
     let rules = stack.of_type("AWS::Events::Rule").filter(|(_, rule)| rule["EventPattern"].is_object());
     rules
-        .map(|(_, rule)| EventRule {
-            name: text(&rule["Name"]),
-            brings: match text(&rule["Targets"][0]["Arn"]).rsplit(':').next().unwrap() {
-                "guardrail-audit-invocations" => "calls",
-                "guardrail-audit-changes" => "changes",
-                other => panic!("{other}"),
-            },
-            pattern: rule["EventPattern"].clone(),
-            state: text(&rule["State"]),
+        .map(|(_, rule)| {
+            let function = text(&rule["Targets"][0]["Arn"]);
+            let brings = [("guardrail-audit-invocations", "calls"), ("guardrail-audit-changes", "changes")];
+            let (_, brings) = brings.into_iter().find(|(name, _)| function.ends_with(&format!(":{name}"))).unwrap();
+            EventRule { name: text(&rule["Name"]), brings, pattern: rule["EventPattern"].clone(), state: text(&rule["State"]) }
         })
         .collect()
 }

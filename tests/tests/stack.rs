@@ -294,13 +294,17 @@ fn a_member_reports_to_the_hub() {
     let case = Happened::in_account(MEMBER, "invocation-without-guardrail/fires");
     case.put_world(hub, &outputs["WorldBucketName"]);
     let undelivered = member.queue_url("guardrail-audit-undelivered");
-    gates.iter().for_each(|gate| gate.refuse(true));
+    for gate in &gates {
+        gate.refuse(true);
+    }
     for event in &case.events {
         member.deliver("guardrail-audit-invocations", event);
     }
     let kept = case.events.len() as u64;
     until(TIMEOUT, "Lambda gives them up and keeps them", || (member.messages_in(&undelivered) == kept).then_some(()));
-    gates.iter().for_each(|gate| gate.refuse(false));
+    for gate in &gates {
+        gate.refuse(false);
+    }
     // A heartbeat begins with the same. The engine lacks the policies that refuse its call.
     member.invoke("guardrail-audit-changes", &json!({"kind": "take_again"})).unwrap();
     assert_eq!(member.messages_in(&undelivered), 0);

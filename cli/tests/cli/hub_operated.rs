@@ -251,8 +251,8 @@ fn a_redrive_that_fails_goes_on() {
 
     let unknown = hub.run(&["hub", "redrive", "trial-dead"]);
     assert!(unknown.code == 2 && unknown.stderr.contains("trail-dead"), "{}", unknown.stderr);
-    let live = hub.run(&["hub", "redrive", "guardrail-audit-trail"]);
-    assert!(live.code == 2, "only dead letters are put back: {}", live.stderr);
+    let refused = hub.run(&["hub", "redrive", "guardrail-audit-trail"]);
+    assert!(refused.code == 2, "only dead letters are put back: {}", refused.stderr);
 }
 
 #[test]

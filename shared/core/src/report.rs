@@ -10,7 +10,7 @@ use std::{cmp::Reverse, collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::timeline::{DayRow, HourRow, OTHERS, TimelineRow, timeline};
+pub use self::timeline::{DayRow, OTHERS, TimelineRow, timeline};
 use crate::{
     arn::{AccountId, Region},
     config::{Configuration, Day, Exception},
@@ -251,6 +251,19 @@ impl CoverageRow {
         (&self.account, &self.region, &self.model, &self.api, key(self))
             == (&other.account, &other.region, &other.model, &other.api, key(other))
     }
+}
+
+/// The calls of an account and Region in an hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HourRow {
+    /// The hour, counted since 1970; `None` for calls whose records have no time.
+    pub hour: Option<i64>,
+    /// The account that made the calls.
+    pub account: AccountId,
+    /// The Region that was called.
+    pub region: Region,
+    /// The calls by model, operation, verdict, grade and reason.
+    pub coverage: Vec<CoverageRow>,
 }
 
 /// A kind of evidence that is missing for an account and Region.

@@ -118,6 +118,45 @@ fn members_report_their_own_evidence() {
     check(&Deployment::of_an_organization(), Decision::Allowed, &calls);
 }
 
+/// What the router asks for of the tables that it writes.
+fn what_the_router_asks_for() -> Vec<Call> {
+    let hub = |function: &str| of_region(HUB, function);
+    let mut calls = Vec::new();
+    for (action, table, keys) in [
+        ("GetItem", FINDINGS, ["ACCOUNT#222233334444", "PLACES"].as_slice()),
+        ("Query", FINDINGS, &["QUIET"]),
+        ("UpdateItem", FINDINGS, &["ACCOUNT#222233334444"]),
+        ("PutItem", FINDINGS, &["ACCOUNT#222233334444", "PLACES", "HORIZON"]),
+        ("PutItem", NOTES, &["KEPT#222233334444", "NOTES#222233334444"]),
+        ("UpdateItem", NOTES, &["ACCOUNT#222233334444"]),
+    ] {
+        for key in keys {
+            let action = format!("dynamodb:{action}");
+            calls.push(call(&hub("route-observations"), &action, table).with("dynamodb:LeadingKeys", &[key]));
+        }
+    }
+    calls
+}
+
+/// What a fold asks for besides facts, findings and the world.
+fn what_a_fold_asks_for() -> Vec<Call> {
+    let hub = |function: &str| of_region(HUB, function);
+    let mut calls = Vec::new();
+    for action in ["s3:GetObject", "s3:PutObject"] {
+        calls.push(world(&hub("fold-findings"), action, "sealed/222233334444/0/calls"));
+    }
+    for key in ["ACCOUNT#222233334444", "KEPT#222233334444", "NOTES#222233334444"] {
+        calls.push(call(&hub("fold-findings"), "dynamodb:Query", NOTES).with("dynamodb:LeadingKeys", &[key]));
+    }
+    for action in ["dynamodb:GetItem", "dynamodb:PutItem"] {
+        calls.push(call(&hub("fold-findings"), action, NOTES).with("dynamodb:LeadingKeys", &["DOCUMENT"]));
+    }
+    for action in ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility", "SendMessage"] {
+        calls.push(call(&hub("fold-findings"), &format!("sqs:{action}"), &sqs(HUB, "folds.fifo")));
+    }
+    calls
+}
+
 #[test]
 fn the_hub_reads_everybody_and_keeps_the_findings() {
     let hub = |function: &str| of_region(HUB, function);
@@ -166,9 +205,6 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
         calls.push(key(&hub(function), "kms:Decrypt", "s3"));
     }
     calls.push(world(&hub("fold-findings"), "s3:GetObject", "configuration/guardrail-audit.toml"));
-    for action in ["s3:GetObject", "s3:PutObject"] {
-        calls.push(world(&hub("fold-findings"), action, "sealed/222233334444/0/calls"));
-    }
     calls.push(world(&hub("reconcile"), "s3:PutObject", "state/history/222233334444/us-east-1.json"));
     calls.push(key(&hub("report"), "kms:GenerateDataKey", "s3"));
     calls.push(world(&hub("reconcile"), "s3:PutObject", "world/organization.json"));
@@ -188,28 +224,8 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     for queue in ["facts-dead", "folds.fifo", "reconcile"] {
         calls.push(call(&hub("route-observations"), "sqs:SendMessage", &sqs(HUB, queue)));
     }
-    for (action, table, keys) in [
-        ("GetItem", FINDINGS, ["ACCOUNT#222233334444", "PLACES"].as_slice()),
-        ("Query", FINDINGS, &["QUIET"]),
-        ("UpdateItem", FINDINGS, &["ACCOUNT#222233334444"]),
-        ("PutItem", FINDINGS, &["ACCOUNT#222233334444", "PLACES", "HORIZON"]),
-        ("PutItem", NOTES, &["KEPT#222233334444", "NOTES#222233334444"]),
-        ("UpdateItem", NOTES, &["ACCOUNT#222233334444"]),
-    ] {
-        for key in keys {
-            let action = format!("dynamodb:{action}");
-            calls.push(call(&hub("route-observations"), &action, table).with("dynamodb:LeadingKeys", &[key]));
-        }
-    }
-    for key in ["ACCOUNT#222233334444", "KEPT#222233334444", "NOTES#222233334444"] {
-        calls.push(call(&hub("fold-findings"), "dynamodb:Query", NOTES).with("dynamodb:LeadingKeys", &[key]));
-    }
-    for action in ["dynamodb:GetItem", "dynamodb:PutItem"] {
-        calls.push(call(&hub("fold-findings"), action, NOTES).with("dynamodb:LeadingKeys", &["DOCUMENT"]));
-    }
-    for action in ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility", "SendMessage"] {
-        calls.push(call(&hub("fold-findings"), &format!("sqs:{action}"), &sqs(HUB, "folds.fifo")));
-    }
+    calls.extend(what_the_router_asks_for());
+    calls.extend(what_a_fold_asks_for());
     calls.push(call(&hub("report"), "dynamodb:Query", &format!("{FINDINGS}/index/by_account")));
     for body in ["text", "json", "chat"] {
         calls.push(call(&hub("send-alerts"), "sns:Publish", &format!("arn:aws:sns:us-east-1:{HUB}:guardrail-audit-alerts-{body}")));

@@ -59,6 +59,15 @@ struct Used {
     before_mib: f64,
 }
 
+/// What a batch took in an account with many calls.
+#[derive(Serialize)]
+struct Busy {
+    calls_a_day: u64,
+    days: u64,
+    #[serde(flatten)]
+    used: Used,
+}
+
 /// What each kind of batch took after a number of days.
 #[derive(Clone, Deserialize, Serialize)]
 struct After {
@@ -75,12 +84,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let busy = if args.busy_calls > 0 { Some(measured(&program, 2, args.busy_calls, args)?) } else { None };
     let idle_usd_month = cost::idle()?;
     if args.json {
-        let busy = busy.map(|after| {
-            let mut busy = json!(after.calls);
-            busy["calls_a_day"] = json!(args.busy_calls);
-            busy["days"] = json!(after.days);
-            busy
-        });
+        let busy = busy.map(|after| Busy { calls_a_day: args.busy_calls, days: after.days, used: after.calls });
         println!("{}", json!({"retained": retained, "busy": busy, "idle_usd_month": idle_usd_month}));
         return Ok(());
     }

@@ -149,15 +149,15 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             .map(|(partition, state)| (partition.clone(), *state))
             .partition(|(partition, _)| self.trust.is_self_reported(partition));
         let mut read = self.cache.read(&of_hub, self.room).await?;
-        if scope != Scope::OfHub {
+        if scope == Scope::OfHub {
+            evidence.left_out = own.into_keys().collect();
+        } else {
             let taken: u64 = read.iter().map(|(_, facts)| facts.volume.bytes).sum();
             let (distrusted, own): (BTreeMap<_, _>, BTreeMap<_, _>) = own.into_iter().partition(|(_, state)| state.is_ahead);
             let (own, left_out) = self.cache.read_what_fits(&own, self.room.saturating_sub(taken)).await?;
             read.extend(own);
             evidence.left_out = left_out.into_iter().chain(distrusted.into_keys()).collect();
             self.forget_what_expired(&mut evidence).await?;
-        } else {
-            evidence.left_out = own.into_keys().collect();
         }
         // The hub's facts come first: of a change that both report, the hub's version is taken.
         read.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
@@ -226,6 +226,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         self.findings.drafts(account).await?.iter().for_each(|guardrail| evidence.facts.add_draft_request(guardrail));
         evidence.latest = self.findings.latest_time().await?;
         evidence.latest.into_iter().for_each(|latest| evidence.facts.looked_at(latest));
+        self.add_concerns(&mut evidence, account).await?;
+        Ok(evidence)
+    }
+
+    /// Adds changes of other accounts that concern this one, as far as there is room for them.
+    async fn add_concerns(&self, evidence: &mut AccountEvidence, account: &str) -> Result<(), CallError> {
         let mut room = self.room / FOR_CONCERNS;
         for partition in self.findings.concerns(account).await? {
             evidence.concerning.insert(partition.account_region.account.clone());
@@ -243,7 +249,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 }
             }
         }
-        Ok(evidence)
+        Ok(())
     }
 
     /// Takes partitions from those that are left out whose facts have all expired. They would never be read, and so never be forgotten.

@@ -49,7 +49,9 @@ impl Hourly {
     fn rollup(&self, hour: &(AccountRegion, Option<i64>), evidence: &AccountEvidence) -> Rollup {
         let coverage = self.0.get(hour).cloned().unwrap_or_default();
         let mut invocations = Invocations::default();
-        coverage.iter().for_each(|row| invocations.add(row.verdict, row.count));
+        for row in &coverage {
+            invocations.add(row.verdict, row.count);
+        }
         let rollup = Rollup { invocations, coverage };
         if evidence.is_provable(&hour.0, hour.1) { rollup } else { unproved(rollup) }
     }

@@ -229,7 +229,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Where no list of the sealed partitions can be read, they are looked for in the table of facts, before anything is judged without them.
     async fn look_for_facts(&self, account: &str, checkpoints: &Checkpoints) -> Result<(), CallError> {
         tracing::error!(account, "the list of sealed partitions can't be read: they are looked for");
-        let in_one_go = Instant::now() + Duration::from_secs(3_600);
+        let in_one_go = Instant::now() + Duration::from_hours(1);
         self.repair(&FoldTask::new(account, 0), self.oldest(), in_one_go).await?;
         self.findings.put_checkpoints(account, checkpoints, Vec::new()).await.map(|_| ())
     }
@@ -393,7 +393,8 @@ fn with(mut before: StoredAggregates, new: StoredAggregates) -> StoredAggregates
 /// The lowest number that no checkpoint names.
 fn free_slot(checkpoints: &Checkpoints) -> u32 {
     let taken: BTreeSet<u32> = checkpoints.checkpoints.iter().map(|checkpoint| checkpoint.slot).collect();
-    (0..).find(|slot| !taken.contains(slot)).unwrap_or_default()
+    let most = u32::try_from(taken.len()).unwrap_or(u32::MAX);
+    (0..=most).find(|slot| !taken.contains(slot)).unwrap_or(most)
 }
 
 /// The checkpoints to keep: the new one, the one before, and of the others the oldest whose age is of one order, counted in days by powers of two. So the
@@ -452,8 +453,8 @@ mod tests {
     #[test]
     fn of_expired_checkpoints_the_latest_stays() {
         let before: Vec<Checkpoint> = [100, 90, 60, 50, 10].map(checkpoint).into();
-        let untils: Vec<i64> = kept_checkpoints(checkpoint(106), &before, 70).iter().map(|checkpoint| checkpoint.until).collect();
-        assert_eq!(untils, [106, 100, 90, 60]);
+        let kept: Vec<i64> = kept_checkpoints(checkpoint(106), &before, 70).iter().map(|checkpoint| checkpoint.until).collect();
+        assert_eq!(kept, [106, 100, 90, 60]);
     }
 
     #[test]

@@ -272,8 +272,9 @@ impl ReadState for Answers {
             Question::EnforcedConfigurations => {
                 listed("guardrailsConfig", json!({"guardrailId": "own0000001", "guardrailVersion": (1 + day % 2).to_string()}))
             }
-            Question::Guardrails => listed("guardrails", json!({"id": "own0000001", "arn": arn, "version": "DRAFT"})),
-            Question::GuardrailVersions(_) => listed("guardrails", json!({"id": "own0000001", "arn": arn, "version": "DRAFT"})),
+            Question::Guardrails | Question::GuardrailVersions(_) => {
+                listed("guardrails", json!({"id": "own0000001", "arn": arn, "version": "DRAFT"}))
+            }
             Question::Guardrail { .. } => json!({"guardrailId": "own0000001", "guardrailArn": arn, "version": "DRAFT",
                 "contentPolicy": {"filters": [{"type": "HATE", "inputStrength": strength, "outputStrength": strength}]}}),
             Question::InferenceProfiles => json!({"inferenceProfileSummaries": []}),

@@ -8,7 +8,6 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::CoverageRow;
 use crate::{
     arn::{AccountId, Region},
     timestamp::Day,
@@ -23,19 +22,6 @@ const ACCOUNTS: usize = 20;
 
 /// Days that a timeline shows at most.
 const DAYS: usize = 400;
-
-/// The calls of an account and Region in an hour.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HourRow {
-    /// The hour, counted since 1970; `None` for calls whose records have no time.
-    pub hour: Option<i64>,
-    /// The account that made the calls.
-    pub account: AccountId,
-    /// The Region that was called.
-    pub region: Region,
-    /// The calls by model, operation, verdict, grade and reason.
-    pub coverage: Vec<CoverageRow>,
-}
 
 /// The calls of an account and Region on a day with the same verdict and grade.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
