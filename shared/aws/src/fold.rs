@@ -62,7 +62,7 @@ use self::{
     evidence::{AccountEvidence, Scope},
     partition_cache::PartitionCache,
     rollups::Hourly,
-    sealed::{Known, SEALED_AFTER_HOURS, SealedObjects},
+    sealed::{KnownHours, SEALED_AFTER_HOURS, SealedObjects},
 };
 pub use crate::trust::Trust;
 use crate::{
@@ -262,12 +262,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     async fn seal_due(
         &self,
         account: &str,
-        mut known: Known,
+        mut known: KnownHours,
         index: &AccountIndex,
         configuration: &Configuration,
         ticket: i64,
         enough: Instant,
-    ) -> Result<Result<(Known, bool), Known>, CallError> {
+    ) -> Result<Result<(KnownHours, bool), KnownHours>, CallError> {
         loop {
             match self.seal(account, &known, index, configuration, ticket).await? {
                 Ok(Some(sealed)) if Instant::now() < enough => known = sealed,
@@ -287,7 +287,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         scope: Scope,
         configuration: &Configuration,
         ticket: i64,
-        known: &Known,
+        known: &KnownHours,
         enough: Instant,
     ) -> Result<Result<Judged, Outdated>, CallError> {
         let partitions = &known.partitions;

@@ -12,7 +12,7 @@ use audit_core::{
 
 use super::{
     Fold, Hours,
-    sealed::Known,
+    sealed::KnownHours,
     verified_hours::{broken_chains, verified_hours},
 };
 use crate::{
@@ -136,7 +136,7 @@ impl AccountEvidence {
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Reads the facts about an account: first what the hub vouches for, then as much of what the account reports about itself as there is
     /// room for.
-    pub(super) async fn evidence(&self, account: &str, known: &Known, scope: Scope) -> Result<AccountEvidence, CallError> {
+    pub(super) async fn evidence(&self, account: &str, known: &KnownHours, scope: Scope) -> Result<AccountEvidence, CallError> {
         let (notes, are_notes_cut) = self.findings.notes(account).await?;
         let mut evidence = AccountEvidence { notes, is_rewritten: are_notes_cut, ..AccountEvidence::default() };
         evidence.ahead = evidence.notes.iter().filter(|note| note.kind == Note::AHEAD).map(|note| note.item.clone()).collect();

@@ -17,7 +17,7 @@ use audit_core::{
     world::World,
 };
 
-use super::{Fold, evidence::AccountEvidence, sealed::Known};
+use super::{Fold, evidence::AccountEvidence, sealed::KnownHours};
 use crate::{
     bucket::Bucket,
     dead_letters,
@@ -35,7 +35,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         evidence: &AccountEvidence,
         world: &World,
         organization: Option<&Organization>,
-        known: &Known,
+        known: &KnownHours,
         options: &AuditOptions<'_>,
     ) -> Result<Vec<Finding>, Outdated> {
         let mut found = altered_observations(account, evidence, options.configuration);
@@ -67,7 +67,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         &self,
         account: &str,
         evidence: &AccountEvidence,
-        known: &Known,
+        known: &KnownHours,
         world: &World,
         configuration: &Configuration,
     ) -> Result<Vec<Finding>, Outdated> {

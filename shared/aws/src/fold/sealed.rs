@@ -76,7 +76,7 @@ pub(super) struct Past {
 
 /// The partitions of an account that aren't sealed, and what is known of the others.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownHours {
     pub(super) partitions: BTreeMap<Partition, PartitionState>,
     pub(super) past: Option<Past>,
     checkpoints: Checkpoints,
@@ -89,7 +89,7 @@ impl Past {
     }
 }
 
-impl Known {
+impl KnownHours {
     pub(super) fn calls(&self) -> StoredAggregates {
         self.past.as_ref().map(|past| past.calls.calls.clone()).unwrap_or_default()
     }
@@ -101,20 +101,20 @@ impl Known {
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// What is known of an account. Hours of which facts came after they were sealed are opened again.
-    pub(super) async fn known(&self, account: &str) -> Result<Known, CallError> {
+    pub(super) async fn known(&self, account: &str) -> Result<KnownHours, CallError> {
         loop {
             let checkpoints = self.findings.checkpoints(account).await?;
             let mut partitions = self.findings.partitions(account).await?;
             if self.findings.checkpoints(account).await? != checkpoints {
                 continue;
             }
-            let Some(latest) = checkpoints.checkpoints.first() else { return Ok(Known { partitions, past: None, checkpoints }) };
+            let Some(latest) = checkpoints.checkpoints.first() else { return Ok(KnownHours { partitions, past: None, checkpoints }) };
             let Some(past) = self.past(account, latest).await? else {
                 self.open_again(account, &checkpoints, 1).await?;
                 continue;
             };
             let Some(late) = self.late(account, latest, &mut partitions).await? else {
-                return Ok(Known { partitions, past: Some(past), checkpoints });
+                return Ok(KnownHours { partitions, past: Some(past), checkpoints });
             };
             let is_before = |checkpoint: &Checkpoint| checkpoint.until <= late;
             let left = checkpoints.checkpoints.iter().position(is_before).unwrap_or(checkpoints.checkpoints.len());
@@ -124,19 +124,19 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// The same, without opening anything: if facts came late, or objects can't be read, all facts that are still there.
-    pub(super) async fn known_as_it_is(&self, account: &str) -> Result<Known, CallError> {
+    pub(super) async fn known_as_it_is(&self, account: &str) -> Result<KnownHours, CallError> {
         let checkpoints = self.findings.checkpoints(account).await?;
         let partitions = self.findings.partitions(account).await?;
-        let Some(latest) = checkpoints.checkpoints.first() else { return Ok(Known { partitions, past: None, checkpoints }) };
+        let Some(latest) = checkpoints.checkpoints.first() else { return Ok(KnownHours { partitions, past: None, checkpoints }) };
         let is_late = |partition: &Partition| partition.hour.is_some_and(|hour| hour < latest.until);
         match self.past(account, latest).await? {
-            Some(past) if !partitions.keys().any(is_late) => Ok(Known { partitions, past: Some(past), checkpoints }),
+            Some(past) if !partitions.keys().any(is_late) => Ok(KnownHours { partitions, past: Some(past), checkpoints }),
             _ => self.all_partitions(account).await,
         }
     }
 
     /// All partitions of an account, sealed or not, as those that aren't.
-    pub(super) async fn all_partitions(&self, account: &str) -> Result<Known, CallError> {
+    pub(super) async fn all_partitions(&self, account: &str) -> Result<KnownHours, CallError> {
         let checkpoints = self.findings.checkpoints(account).await?;
         let mut all = self.findings.partitions(account).await?;
         if let Some(latest) = checkpoints.checkpoints.first()
@@ -146,7 +146,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 all.entry(partition).or_insert(state);
             }
         }
-        Ok(Known { partitions: all, past: None, checkpoints: Checkpoints::default() })
+        Ok(KnownHours { partitions: all, past: None, checkpoints: Checkpoints::default() })
     }
 
     async fn past(&self, account: &str, checkpoint: &Checkpoint) -> Result<Option<Past>, CallError> {
@@ -244,7 +244,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// Opens the hours behind the checkpoint in force again, whose sums don't fit what is known of the state by now.
-    pub(super) async fn open_outdated(&self, account: &str, known: &Known) -> Result<(), CallError> {
+    pub(super) async fn open_outdated(&self, account: &str, known: &KnownHours) -> Result<(), CallError> {
         tracing::info!(account, "{Outdated}: hours are opened again");
         self.open_again(account, &known.checkpoints, 1).await
     }
@@ -262,13 +262,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     pub(super) async fn seal(
         &self,
         account: &str,
-        known: &Known,
+        known: &KnownHours,
         index: &AccountIndex,
         configuration: &Configuration,
         ticket: i64,
-    ) -> Result<Result<Option<Known>, Outdated>, CallError> {
+    ) -> Result<Result<Option<KnownHours>, Outdated>, CallError> {
         let Some((until, chosen)) = self.due(known) else { return Ok(Ok(None)) };
-        let mut evidence = self.evidence(account, &Known { partitions: chosen.clone(), ..known.clone() }, Scope::Sealing(until)).await?;
+        let mut evidence =
+            self.evidence(account, &KnownHours { partitions: chosen.clone(), ..known.clone() }, Scope::Sealing(until)).await?;
         if evidence.is_partial() {
             // What isn't known could be a change that divides the calls otherwise.
             return Ok(Ok(None));
@@ -298,11 +299,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         partitions.retain(|partition, _| !chosen.contains_key(partition));
         let Some(latest) = checkpoints.checkpoints.first() else { return Ok(Ok(None)) };
         let past = self.past(account, latest).await?;
-        Ok(Ok(past.map(|past| Known { partitions, past: Some(past), checkpoints })))
+        Ok(Ok(past.map(|past| KnownHours { partitions, past: Some(past), checkpoints })))
     }
 
     /// The partitions to seal next, and the hour up to which they are all there are.
-    fn due(&self, known: &Known) -> Option<(i64, BTreeMap<Partition, PartitionState>)> {
+    fn due(&self, known: &KnownHours) -> Option<(i64, BTreeMap<Partition, PartitionState>)> {
         let sealed = hour_of(self.clock.now()) - self.sealed_after_hours;
         let until = sealed - sealed.rem_euclid(STEP);
         let mut by_hour: BTreeMap<i64, Vec<(&Partition, &PartitionState)>> = BTreeMap::new();
@@ -334,7 +335,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     async fn write_sealed(
         &self,
         account: &str,
-        known: &Known,
+        known: &KnownHours,
         until: i64,
         chosen: &BTreeMap<Partition, PartitionState>,
         evidence: AccountEvidence,
@@ -358,7 +359,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let checkpoint = Checkpoint {
             until,
             slot,
-            facts: put(bucket, account, slot, Kind::Facts, facts).await?,
+            facts: put(bucket, account, slot, Kind::OtherFacts, facts).await?,
             calls: put(bucket, account, slot, Kind::Calls, pack_calls(calls).map_err(unwritable)?).await?,
             partitions: put(bucket, account, slot, Kind::Partitions, pack_partitions(&list).map_err(unwritable)?).await?,
         };

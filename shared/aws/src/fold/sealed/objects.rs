@@ -60,7 +60,8 @@ impl<T> Recent<T> {
 /// The kinds of objects of a checkpoint.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
-    Facts,
+    /// All facts but calls.
+    OtherFacts,
     Calls,
     Partitions,
 }
@@ -68,7 +69,7 @@ pub(super) enum Kind {
 impl Kind {
     fn key(self, account: &str, slot: u32) -> String {
         let name = match self {
-            Kind::Facts => "facts",
+            Kind::OtherFacts => "facts",
             Kind::Calls => "calls",
             Kind::Partitions => "partitions",
         };
@@ -77,7 +78,7 @@ impl Kind {
 
     fn hash(self, checkpoint: &Checkpoint) -> &str {
         match self {
-            Kind::Facts => &checkpoint.facts,
+            Kind::OtherFacts => &checkpoint.facts,
             Kind::Calls => &checkpoint.calls,
             Kind::Partitions => &checkpoint.partitions,
         }
@@ -99,7 +100,7 @@ pub(super) async fn put(bucket: &impl Bucket, account: &str, slot: u32, kind: Ki
 impl SealedObjects {
     /// The facts of a checkpoint; `None` if they can't be used.
     pub(super) async fn facts(&self, bucket: &impl Bucket, account: &str, of: &Checkpoint) -> Result<Option<Arc<SealedFacts>>, CallError> {
-        read(bucket, account, of, Kind::Facts, &self.facts, unpack_facts).await
+        read(bucket, account, of, Kind::OtherFacts, &self.facts, unpack_facts).await
     }
 
     /// The sums of calls of a checkpoint; `None` if they can't be used.
