@@ -151,15 +151,17 @@ fn only(program: &Path, test: &str) -> Command {
 fn measured(program: &Path, days: u64, calls: u64, args: &Args) -> anyhow::Result<After> {
     let mut engine = Engine(only(program, "growth::engine").spawn()?);
     let output = engine.0.stdout.take().context("the engine prints nothing")?;
-    let lines = BufReader::new(output).lines();
-    let address = lines.map_while(Result::ok).find_map(|line| line.find("http://").and_then(|at| line.get(at..).map(str::to_owned)));
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    let address = lines.find_map(|line| line.find("http://").and_then(|at| line.get(at..).map(str::to_owned)));
     let address = address.context("the engine says no address")?;
+    // After a minute the engine's test runner writes that it takes long. If nobody read that, it would end.
+    std::thread::spawn(move || lines.for_each(drop));
     let mut command = only(program, "growth::bench");
     command.env("DYNAMODB_ENDPOINT", address);
     for (name, value) in [("DAYS", days), ("CALLS", calls), ("ACCOUNTS", args.accounts), ("ROUNDS", args.rounds)] {
         command.env(format!("BENCH_{name}"), value.to_string());
     }
-    let output = command.output()?;
+    let output = command.stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "the measurement of {days} days failed: {text}");
     let json = text.lines().find_map(|line| line.find("{\"").and_then(|at| line.get(at..)));
