@@ -356,8 +356,10 @@
   });
   byId('csv').addEventListener('click', () => save('findings.csv', 'text/csv', asCsv()));
   byId('json').addEventListener('click', () => save('findings.json', 'application/json', JSON.stringify(saved().map(finding), null, 2)));
-  window.addEventListener('hashchange', () => {
-    if (!isFilter(location.hash)) return;
+  window.addEventListener('hashchange', ({ newURL }) => {
+    // The event comes later than the address changes. Whoever has typed a filter since has replaced that address, and goes on typing.
+    const { hash } = new URL(newURL);
+    if (hash !== location.hash || !isFilter(hash)) return;
     fromHash();
     byId('findings').scrollIntoView();
     byId('findings').focus({ preventScroll: true });

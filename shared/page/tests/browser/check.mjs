@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 
 const [modules, pages, tests] = process.argv.slice(2);
 const require = createRequire(join(modules, 'package.json'));
@@ -38,12 +39,27 @@ const browser = await chromium.launch({
   args: ['--headless=shell', '--no-sandbox', '--disable-gpu', '--no-zygote', '--disable-background-networking', '--disable-component-update'],
 });
 
+// How long a busy machine may take for anything that the page or the browser has to do.
+const PATIENCE = 120_000;
+
+// Reads a value again and again until it is the one that is wanted: a page follows what is typed and clicked at its own pace.
+const becomes = async (wanted, read, what) => {
+  const end = Date.now() + PATIENCE;
+  let found = await read();
+  while (!isDeepStrictEqual(found, wanted) && Date.now() < end) {
+    await new Promise((later) => setTimeout(later, 20));
+    found = await read();
+  }
+  assert.deepEqual(found, wanted, what);
+};
+
 const address = (name) => `file://${join(pages, `${name}.html`)}`;
 const expected = (name) => JSON.parse(readFileSync(join(pages, `${name}.json`), 'utf8'));
 
 // Opens a page. Whatever it asks for besides itself, and whatever it complains of, fails the run.
 const open = async (name, { hash = '', ...options } = {}) => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, ...options });
+  context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   const asked = [];
   const complaints = [];
@@ -65,6 +81,14 @@ const open = async (name, { hash = '', ...options } = {}) => {
 const texts = (page, selector) => page.$$eval(selector, (found) => found.map((one) => one.textContent.trim()));
 const number = (text) => Number(text.replaceAll(',', ''));
 const shown = async (page) => number((await texts(page, '#shown'))[0].split(' ')[0]);
+// The address as the page has it. What `page.url()` returns comes later, by way of the browser.
+const hashOf = (page) => page.evaluate(() => location.hash);
+const focused = (page, property) => page.evaluate((property) => document.activeElement[property], property);
+// Opens rows, and waits until their details are there.
+const openRows = async (page, toggles) => {
+  for (const toggle of toggles) await toggle.click();
+  await becomes(toggles.length, async () => (await page.$$('.detail dl')).length, 'rows that are open');
+};
 
 // The page says the numbers of the report's JSON.
 const checkNumbers = async (name) => {
@@ -90,7 +114,7 @@ const checkNumbers = async (name) => {
   const open_ = wanted.findings.filter((finding) => finding.status === 'OPEN').length;
   assert.equal(await shown(page), open_);
   await page.selectOption('[name=status]', '');
-  assert.equal(await shown(page), wanted.findings.length);
+  await becomes(wanted.findings.length, () => shown(page), 'all findings');
   const download = async (button) => {
     const [saved] = await Promise.all([page.waitForEvent('download'), page.click(button)]);
     return readFileSync(await saved.path(), 'utf8');
@@ -110,8 +134,7 @@ const checkNumbers = async (name) => {
 const checkAccessibility = async (name, schemes) => {
   for (const colorScheme of schemes) {
     const page = await open(name, { colorScheme });
-    const toggles = await page.$$('.toggle');
-    if (toggles.length > 0) await toggles[0].click();
+    await openRows(page, (await page.$$('.toggle')).slice(0, 1));
     await page.evaluate(axe);
     const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
     assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ')}`), [], colorScheme);
@@ -147,44 +170,70 @@ const checkDetails = async () => {
 
 // Everything can be reached and used by keyboard, and the filter stands in the address.
 const checkKeyboard = async () => {
+  const findings = expected('demo').findings.filter((finding) => finding.status === 'OPEN');
   let page = await open('demo');
+  assert.equal(await shown(page), findings.length);
   await page.keyboard.press('Tab');
-  assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+  await becomes('skip', () => focused(page, 'className'));
   await page.keyboard.press('Enter');
   // Chromium moves the focus to a link's target with the next frame. Whoever types before loses what follows.
-  await page.waitForFunction(() => document.activeElement.id === 'findings');
+  await becomes('findings', () => focused(page, 'id'));
   await page.keyboard.press('Tab');
-  assert.equal(await page.evaluate(() => document.activeElement.name), 'q');
-  const all = await shown(page);
+  await becomes('q', () => focused(page, 'name'));
   await page.keyboard.type('enforcement');
-  const some = await shown(page);
-  assert.ok(some > 0 && some < all, `${some} of ${all}`);
+  await becomes('#q=enforcement', () => hashOf(page), 'the filter stands in the address');
+  const textsOf = ({ detail, title, rule, account, region, resource, id, principals, models, apis }) =>
+    [detail, title, rule, account, region, resource, id, ...principals, ...models, ...apis];
+  const matching = findings.filter((finding) => textsOf(finding).some((text) => text.toLowerCase().includes('enforcement')));
+  assert.ok(matching.length > 0 && matching.length < findings.length, `${matching.length} of ${findings.length}`);
+  await becomes(matching.length, () => shown(page), 'what contains the text');
   await page.focus('.toggle');
   await page.keyboard.press('Enter');
-  assert.equal(await page.getAttribute('.toggle', 'aria-expanded'), 'true');
-  assert.equal((await page.$$('.detail dl')).length, 1);
-  const hash = new URL(page.url()).hash;
-  assert.match(hash, /q=enforcement/);
+  await becomes('true', () => page.getAttribute('.toggle', 'aria-expanded'));
+  await becomes(1, async () => (await page.$$('.detail dl')).length);
+  const hash = await hashOf(page);
+  assert.match(hash, /^#q=enforcement&open=[0-9a-f]{12}$/);
   await page.done();
 
   page = await open('demo', { hash });
-  assert.equal(await shown(page), some, 'a link shows what its sender saw');
+  assert.equal(await shown(page), matching.length, 'a link shows what its sender saw');
   assert.equal((await page.$$('.detail dl')).length, 1);
   await page.click('#reset');
-  assert.equal(await shown(page), all);
+  await becomes(findings.length, () => shown(page), 'all that are open');
   await page.focus('.map a');
   const place = await page.getAttribute('.map a', 'href');
   await page.keyboard.press('Enter');
-  await page.waitForFunction(() => document.activeElement.id === 'findings');
   const { account, region } = Object.fromEntries(new URLSearchParams(place.slice(1)));
-  const wanted = expected('demo').findings.filter((finding) => finding.account === account && finding.region === region && finding.status === 'OPEN');
-  assert.equal(await shown(page), wanted.length, 'a cell of the map leads to its findings');
+  const there = findings.filter((finding) => finding.account === account && finding.region === region);
+  await becomes(there.length, () => shown(page), 'a cell of the map leads to its findings');
+  await becomes('findings', () => focused(page, 'id'));
   await page.done();
 
   page = await open('demo', { hash: '#account=999999999999' });
   assert.equal(await shown(page), 0, 'an account without findings has none');
   await page.done();
   say('demo: by keyboard, and by its address');
+};
+
+// The browser tells of a new address later than it changes. Whoever types in between keeps the focus, and what was typed.
+const checkTypingAfterLink = async () => {
+  const page = await open('demo');
+  for (const link of ['#findings', '#status=ALL']) {
+    const focusedAfter = await page.evaluate(async (link) => {
+      const told = new Promise((told) => window.addEventListener('hashchange', told, { once: true }));
+      location.hash = link;
+      const input = document.querySelector('[name=q]');
+      input.focus();
+      input.value = 'enforcement';
+      input.dispatchEvent(new Event('input', { bubbles: true }));
+      await told;
+      return document.activeElement.name;
+    }, link);
+    assert.equal(focusedAfter, 'q', link);
+    assert.equal(await hashOf(page), '#q=enforcement', link);
+  }
+  await page.done();
+  say('demo: typing goes on after a link');
 };
 
 // Without scripts, the first screen and the worst findings are there.
@@ -205,7 +254,7 @@ const checkWithoutScripts = async () => {
 const checkHostile = async () => {
   const count = async (name) => {
     const page = await open(name, { hash: '#status=ALL' });
-    for (const toggle of await page.$$('.toggle')) await toggle.click();
+    await openRows(page, await page.$$('.toggle'));
     const elements = await page.evaluate(() => {
       const names = {};
       for (const { tagName, attributes } of document.querySelectorAll('*')) {
@@ -235,18 +284,22 @@ const best = async (limit, measure) => {
   return least;
 };
 
+// The limits in milliseconds are ten times what an idle machine takes: a slow one is within them, and work that grows with the square of the findings isn't.
+const READY = 4000;
+const FILTERED = 400;
+
 const checkSpeed = async () => {
-  const ready = await best(2000, async () => {
+  const ready = await best(READY, async () => {
     const page = await open('large');
     const time = await page.evaluate(() => performance.getEntriesByName('ready')[0].startTime);
     await page.done();
     return time;
   });
-  assert.ok(ready <= 2000, `ready after ${ready} ms`);
+  assert.ok(ready <= READY, `ready after ${ready} ms`);
   const page = await open('large');
   let filtered = 0;
   for (const text of ['role/batch-2', 'zzz', 'team-3']) {
-    filtered = Math.max(filtered, await best(200, () => page.evaluate(async (text) => {
+    filtered = Math.max(filtered, await best(FILTERED, () => page.evaluate(async (text) => {
       const input = document.querySelector('[name=q]');
       input.value = text;
       const before = performance.now();
@@ -255,7 +308,7 @@ const checkSpeed = async () => {
       return performance.now() - before;
     }, text)));
   }
-  assert.ok(filtered <= 200, `filtered in ${filtered} ms`);
+  assert.ok(filtered <= FILTERED, `filtered in ${filtered} ms`);
   await page.done();
   say(`large: ready after ${Math.round(ready)} ms, filtered in ${Math.round(filtered)} ms`);
 };
@@ -317,6 +370,7 @@ try {
   await checkNumbers('large');
   await checkDetails();
   await checkKeyboard();
+  await checkTypingAfterLink();
   await checkWithoutScripts();
   await checkHostile();
   await checkPrint('demo');
