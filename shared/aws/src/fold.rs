@@ -81,6 +81,9 @@ use crate::{
     world::{File, HubWorld},
 };
 
+/// How often a fold seals hours, at first and anew after their sums turned out not to fit the state.
+const SEALED_ANEW: u32 = 2;
+
 /// Judges the facts of accounts, and writes their findings.
 #[derive(Debug)]
 pub struct Fold<B, Q = SqsQueue> {
@@ -127,8 +130,10 @@ pub enum Request {
         #[serde(default)]
         everywhere: bool,
     },
-    /// Open all hours again that are sealed, so that a release can judge that doesn't know of them.
+    /// Open all hours again that are sealed, and seal none, so that a release can judge that doesn't know of them.
     Unseal,
+    /// Seal hours again, after [`Request::Unseal`].
+    Seal,
 }
 
 /// The number of findings that a fold changed.
@@ -220,7 +225,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// Judges the facts of an account, and writes the findings that differ and rollups, with the account's index as it was read before
-    /// anything else. After `enough`, no further hours are sealed and no further rollup is begun.
+    /// anything else. After `enough`, no further hours are sealed and no further rollup is begun. `None` while it isn't known which facts there are: nothing
+    /// is judged then.
     async fn judge(
         &self,
         account: &str,
@@ -228,16 +234,19 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         scope: Scope,
         configuration: &Configuration,
         enough: Instant,
-    ) -> Result<Judged, CallError> {
+    ) -> Result<Option<Judged>, CallError> {
         self.refold_all_accounts(account).await?;
         // Taken before anything is read: of two folds, the one with the later ticket has read everything that the other has.
         let ticket = self.findings.ticket(account).await?;
-        let mut known = self.known(account).await?;
-        // Each turn opens hours again whose sums are outdated; in the end none are sealed.
+        let Some(mut known) = self.known(account).await? else { return Ok(None) };
+        // Each turn opens hours again whose sums are outdated, twice as many as the one before; in the end none are sealed.
+        let mut turns = 0;
         loop {
-            let sealing = match scope {
-                Scope::Everything => self.seal_due(account, known, &index, configuration, ticket, enough).await?,
-                Scope::OfHub | Scope::Sealing(_) => Ok((known, false)),
+            // Hours that were sealed anew, and whose sums didn't fit again, stay open until the next fold.
+            let sealing = if scope == Scope::Everything && turns < SEALED_ANEW {
+                self.seal_due(account, known, &index, configuration, ticket, enough).await?
+            } else {
+                Ok((known, false))
             };
             let judged = match sealing {
                 Ok((sealed, is_sealing_left)) => {
@@ -251,10 +260,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 }
             };
             match judged {
-                Ok(judged) => return Ok(judged),
-                Err(Outdated) => self.open_outdated(account, &known).await?,
+                Ok(judged) => return Ok(Some(judged)),
+                Err(Outdated) => self.open_outdated(account, &known, 1 << turns).await?,
             }
-            known = self.known(account).await?;
+            turns += 1;
+            let Some(opened) = self.known(account).await? else { return Ok(None) };
+            known = opened;
         }
     }
 
@@ -430,7 +441,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             Request::CheckConfiguration => self.check_configuration().await?,
             Request::RetryQuarantined => self.retry_quarantined().await?,
             Request::Repair { since, account, everywhere } => self.request_repair(since, account, everywhere).await?,
-            Request::Unseal => self.unseal().await?,
+            Request::Unseal => self.request_sealing(false).await?,
+            Request::Seal => self.request_sealing(true).await?,
         }
         Ok(())
     }

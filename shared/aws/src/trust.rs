@@ -47,6 +47,12 @@ impl Trust {
         self.management_account.as_deref() == Some(account)
     }
 
+    /// What decides whether an account's facts are believed, to be compared with what decided earlier.
+    pub(crate) fn basis(&self, account: &str) -> String {
+        let (organization, believed) = (self.organization, self.is_believed(account));
+        format!("organization={organization} believed={believed} management={}", self.management_account.as_deref().unwrap_or_default())
+    }
+
     /// A change as far as it is believed. What an account reports about itself may make verdicts worse, never better, and never unknown.
     /// Changes of the organization count from the management account only, except that an account leaves.
     pub(crate) fn believed(&self, partition: &Partition, change: Change) -> Change {

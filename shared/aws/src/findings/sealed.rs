@@ -1,5 +1,6 @@
 //! Where the sealed hours of an account lie: which objects in the bucket hold what is known of them (`fold/sealed.rs`).
 
+use audit_core::timestamp::Timestamp;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
@@ -23,15 +24,26 @@ pub struct Checkpoint {
     pub calls: String,
     /// The hash of the object that lists the partitions.
     pub partitions: String,
+    /// Whom the hub believed when the hours were sealed, as [`Trust::basis`](crate::trust::Trust::basis) writes it. The sums are of no use to a hub that
+    /// believes others.
+    pub trust: String,
 }
 
-/// The checkpoints of an account, the latest first.
+/// The checkpoints of an account, and how they are to be treated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Checkpoints {
     /// Counts how often they were written.
     pub version: u64,
-    /// The checkpoints. The first one is in force; the others are there for facts that come late.
+    /// The checkpoints, the latest first. The first one is in force; the others are there for facts that come late.
     pub checkpoints: Vec<Checkpoint>,
+    /// The number of checkpoints whose hours a fold is opening, the latest first. Whichever fold comes next goes on with it.
+    pub opening: usize,
+    /// The time since which partitions of sealed hours are looked for in the table of facts, because the list of them can't be read. Until they are found
+    /// the account isn't judged.
+    pub lost_since: Option<Timestamp>,
+    /// Whether no hour of the account is sealed until somebody asks for it.
+    pub is_off: bool,
 }
 
 const SEALED: &str = "SEALED";
@@ -45,9 +57,9 @@ impl Findings {
         }
     }
 
-    /// Writes the checkpoints that follow on those that were read, unless another fold has written since. Returns whether it did.
-    pub async fn put_checkpoints(&self, account: &str, before: &Checkpoints, checkpoints: Vec<Checkpoint>) -> Result<bool, CallError> {
-        let next = Checkpoints { version: before.version + 1, checkpoints };
+    /// Writes the checkpoints that follow on those that were read, and returns them with their version; `None` if another fold has written since.
+    pub async fn put_checkpoints(&self, account: &str, before: &Checkpoints, next: Checkpoints) -> Result<Option<Checkpoints>, CallError> {
+        let next = Checkpoints { version: before.version + 1, ..next };
         let mut item = key(&account_key(account), SEALED);
         item.insert("entity".to_owned(), AttributeValue::S(SEALED.to_owned()));
         item.insert("sealed".to_owned(), AttributeValue::S(to_json(&next)?));
@@ -56,6 +68,7 @@ impl Findings {
         let request = request.condition_expression("attribute_not_exists(pk) OR #version = :before");
         let request = request.expression_attribute_names("#version", "version");
         let request = request.expression_attribute_values(":before", AttributeValue::N(before.version.to_string()));
-        written(request.send().await.map_err(failed("write checkpoints")))
+        let is_written = written(request.send().await.map_err(failed("write checkpoints")))?;
+        Ok(is_written.then_some(next))
     }
 }

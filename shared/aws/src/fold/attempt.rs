@@ -63,12 +63,26 @@ pub struct FoldTask {
     /// Whether all facts are to be read anew.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_rebuild: bool,
+    /// Whether the repair looks for the partitions of sealed hours, because the list of them can't be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_of_sealed: bool,
+    /// Whether hours of the account are sealed from now on, or opened and not sealed any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing: Option<bool>,
 }
 
 impl FoldTask {
     /// A task to judge an account up to a version.
     pub fn new(account: impl Into<String>, version: u64) -> Self {
-        FoldTask { account: account.into(), version, repair_since: None, is_everywhere: false, is_rebuild: false }
+        FoldTask {
+            account: account.into(),
+            version,
+            repair_since: None,
+            is_everywhere: false,
+            is_rebuild: false,
+            is_of_sealed: false,
+            sealing: None,
+        }
     }
 
     /// The message for the queue. SQS drops a copy of it, and never one about a later fact, which has another version.
@@ -86,7 +100,7 @@ pub enum Attempted {
     Folded(Folded),
     /// An earlier fold had judged it up to the message's version.
     Answered,
-    /// It is in quarantine, and was not tried.
+    /// It is in quarantine, and was not tried, or a repair has to find its facts first.
     Waits,
     /// It was put into quarantine, or stays there.
     Quarantined,
@@ -115,6 +129,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
         if task.repair_since.is_some() {
             self.findings.note_repaired(account, task.version).await?;
+        }
+        if task.is_of_sealed {
+            self.note_found(account).await?;
+        }
+        match task.sealing {
+            Some(true) => self.turn_sealing_on(account).await?,
+            Some(false) => self.open_all(account, Some(true)).await?,
+            None => {}
         }
         // What was judged meanwhile was what the index named and what was remembered, so that a repair or rebuild is never answered. Somebody
         // asked for it, and so it doesn't wait either.
@@ -153,7 +175,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let judging = Box::pin(async {
             if task.is_rebuild {
                 self.cache.forget();
-                self.open_all(account).await?;
+                self.open_all(account, None).await?;
             }
             self.judge(account, index, scope, &configuration, enough).await
         });
@@ -161,7 +183,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             .await
             .unwrap_or_else(|_| Err(CallError::new("judge an account", ErrorKind::Refused, "it takes longer than the function may work")));
         match judged {
-            Ok(judged) => {
+            Ok(None) => {
+                self.findings.excuse_fold(account).await?;
+                Ok(Attempted::Waits)
+            }
+            Ok(Some(judged)) => {
                 if judged.is_cut_short {
                     self.send_to_fold(account).await?;
                 }

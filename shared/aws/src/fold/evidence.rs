@@ -12,6 +12,7 @@ use audit_core::{
 
 use super::{
     Fold, Hours,
+    partition_cache::FactsRead,
     sealed::KnownHours,
     verified_hours::{broken_chains, verified_hours},
 };
@@ -149,22 +150,27 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             .map(|(partition, state)| (partition.clone(), *state))
             .partition(|(partition, _)| self.trust.is_self_reported(partition));
         let mut read = self.cache.read(&of_hub, self.room).await?;
+        let bytes_of = |read: &FactsRead| read.iter().map(|(_, facts)| facts.volume.bytes).sum::<u64>();
+        let room_beside = |read: &FactsRead| self.room.saturating_sub(bytes_of(read)).saturating_sub(known.bytes_of_past());
         if scope == Scope::OfHub {
             evidence.left_out = own.into_keys().collect();
         } else {
-            let taken: u64 = read.iter().map(|(_, facts)| facts.volume.bytes).sum();
             let (distrusted, own): (BTreeMap<_, _>, BTreeMap<_, _>) = own.into_iter().partition(|(_, state)| state.is_ahead);
-            let (own, left_out) = self.cache.read_what_fits(&own, self.room.saturating_sub(taken)).await?;
+            let (own, left_out) = self.cache.read_what_fits(&own, room_beside(&read)).await?;
             read.extend(own);
             evidence.left_out = left_out.into_iter().chain(distrusted.into_keys()).collect();
             self.forget_what_expired(&mut evidence).await?;
         }
+        // Where some of them are left out, what is sealed may not fit the state that a fold finds, which then opens it again.
+        let (mut later, _) = self.cache.read_what_fits(&known.later, room_beside(&read)).await?;
+        later.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
         // The hub's facts come first: of a change that both report, the hub's version is taken.
         read.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
         let past = known.past.as_ref();
         let sealed: &[(Partition, Read)] = past.map(|past| past.facts.facts.as_slice()).unwrap_or_default();
         let open = || read.iter().flat_map(|(partition, facts)| facts.iter().map(move |read| (partition, read)));
-        let digests = || open().chain(sealed.iter().map(|(partition, read)| (partition, read)));
+        let of_later = || later.iter().flat_map(|(partition, facts)| facts.iter().map(move |read| (partition, read)));
+        let digests = || open().chain(of_later()).chain(sealed.iter().map(|(partition, read)| (partition, read)));
         let verified = verified_hours(digests());
         for (account_region, gap) in broken_chains(digests()) {
             evidence.gaps.entry((account_region, gap.missing.clone())).or_default().push(gap);
@@ -201,22 +207,24 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 self.add(&mut evidence, partition, read, is_replaced(partition), collects);
             }
         }
-        let (kept, are_kept_cut) = self.findings.kept(account).await?;
-        evidence.is_rewritten |= are_kept_cut;
-        for item in kept {
+        for (partition, read) in of_later().filter(|(_, read)| changes_state(read)) {
+            self.add(&mut evidence, partition, read, false, false);
+        }
+        evidence.is_rewritten |= known.is_kept_cut;
+        for item in known.kept.iter() {
             let Some(partition) = item.get("pk").and_then(|value| Partition::parse(value.as_s().ok()?)) else { continue };
+            let sort_key = item.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+            let read = Read { sort_key, fact: Fact::from_item(item) };
+            let is_to_seal = matches!(scope, Scope::Sealing(until) if partition.hour.is_some_and(|hour| hour < until));
             let is_in_scope = match scope {
                 Scope::Everything => true,
                 Scope::OfHub => !self.trust.is_self_reported(&partition),
-                Scope::Sealing(until) => partition.hour.is_some_and(|hour| hour < until),
+                Scope::Sealing(_) => is_to_seal || changes_state(&read),
             };
             // What was kept of sealed hours was sealed with them.
-            if !is_in_scope || past.is_some_and(|past| past.holds(&partition)) {
-                continue;
+            if is_in_scope && past.is_none_or(|past| !past.holds(&partition)) {
+                self.add(&mut evidence, &partition, &read, is_replaced(&partition), is_to_seal);
             }
-            let sort_key = item.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-            let replaced = is_replaced(&partition);
-            self.add(&mut evidence, &partition, &Read { sort_key, fact: Fact::from_item(&item) }, replaced, collects);
         }
         evidence.verified = verified;
         evidence.drafts_requested.extend(evidence.facts.drafts_requested());
@@ -366,6 +374,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             }
         }
     }
+}
+
+/// Whether a fact may change the state by which calls are judged, those of other hours as well.
+fn changes_state(read: &Read) -> bool {
+    matches!(&read.fact, Ok(Fact { content: Content::Change(_) | Content::State(_), .. }))
 }
 
 fn note_of_partition(kind: &str, partition: &Partition, item: String, detail: String) -> Note {

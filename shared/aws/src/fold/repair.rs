@@ -66,6 +66,20 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(())
     }
 
+    /// Has the hours of all accounts sealed from now on, or opened and not sealed any more. Each account has a message of its own, which no fold of it
+    /// overtakes.
+    pub(super) async fn request_sealing(&self, is_on: bool) -> Result<(), CallError> {
+        let accounts: BTreeSet<String> =
+            self.findings.account_regions().await?.into_iter().map(|account_region| account_region.account).collect();
+        tracing::info!(accounts = accounts.len(), is_on, "whether hours are sealed is changed");
+        for account in accounts {
+            let version = self.findings.raise_version(&account, Raised::default()).await?;
+            let task = FoldTask { sealing: Some(is_on), ..FoldTask::new(account, version) };
+            self.folds.send_in_order(&[task.ordered()]).await?;
+        }
+        Ok(())
+    }
+
     /// All accounts of which there may be facts, also if no index names them: those of the organization, now or at any earlier time, and the
     /// hub's own and the one that manages the organization.
     async fn accounts_with_facts(&self) -> Result<BTreeSet<String>, CallError> {

@@ -532,16 +532,21 @@ async fn what_concerns_other_accounts_is_as_of_the_latest_fold(tables: &Tables) 
 }
 
 async fn checkpoints_follow_each_other(findings: &Findings) {
-    let checkpoint = |until| Checkpoint { until, slot: 0, facts: "f".to_owned(), calls: "c".to_owned(), partitions: "p".to_owned() };
+    let checkpoint = |until| {
+        let [facts, calls, partitions, trust] = ["f", "c", "p", "t"].map(str::to_owned);
+        Checkpoint { until, slot: 0, facts, calls, partitions, trust }
+    };
+    let with = |until| Checkpoints { checkpoints: vec![checkpoint(until)], opening: 1, is_off: true, ..Checkpoints::default() };
     let none = findings.checkpoints(MEMBER).await.unwrap();
     assert_eq!(none, Checkpoints::default());
-    assert!(findings.put_checkpoints(MEMBER, &none, vec![checkpoint(6)]).await.unwrap());
-    assert!(!findings.put_checkpoints(MEMBER, &none, vec![checkpoint(12)]).await.unwrap(), "another fold was first");
-    let first = findings.checkpoints(MEMBER).await.unwrap();
-    assert_eq!(first.checkpoints, [checkpoint(6)]);
-    assert!(findings.put_checkpoints(MEMBER, &first, Vec::new()).await.unwrap());
-    let second = findings.checkpoints(MEMBER).await.unwrap();
-    assert!(second.version > first.version && second.checkpoints.is_empty());
+    let first = findings.put_checkpoints(MEMBER, &none, with(6)).await.unwrap().unwrap();
+    assert_eq!(findings.put_checkpoints(MEMBER, &none, with(12)).await.unwrap(), None, "another fold was first");
+    assert_eq!(findings.checkpoints(MEMBER).await.unwrap(), first);
+    assert_eq!(first, Checkpoints { version: first.version, ..with(6) });
+    let lost = Checkpoints { lost_since: Some(now()), ..Checkpoints::default() };
+    let second = findings.put_checkpoints(MEMBER, &first, lost.clone()).await.unwrap().unwrap();
+    assert!(second.version > first.version);
+    assert_eq!(findings.checkpoints(MEMBER).await.unwrap(), Checkpoints { version: second.version, ..lost });
 }
 
 async fn of_two_that_tell_the_same_one_does(tables: &Tables) {

@@ -46,8 +46,12 @@ pub(in crate::fold) struct SealedFacts {
     pub(in crate::fold) facts: Vec<(Partition, Read)>,
     /// Notes about items of these hours that are no valid facts, and about floods.
     pub(in crate::fold) notes: BTreeSet<Note>,
+    /// The names of items of these hours that were rewritten or removed before, so that their first versions are sealed, too.
+    pub(in crate::fold) kept: BTreeSet<String>,
     /// Whether the organization's trail vouches for all hours of which the account itself reported.
     pub(in crate::fold) all_verified: bool,
+    /// The bytes of the object when it is unpacked.
+    pub(super) bytes: u64,
 }
 
 /// The sums of the calls of sealed hours.
@@ -56,6 +60,8 @@ pub(in crate::fold) struct SealedCalls {
     pub(in crate::fold) calls: StoredAggregates,
     /// Of the calls of packets that the account's own auditor judged as covered altogether.
     pub(in crate::fold) claimed: StoredAggregates,
+    /// The bytes of the object when it is unpacked.
+    pub(super) bytes: u64,
 }
 
 /// The partitions of sealed hours.
@@ -65,6 +71,7 @@ pub(super) type SealedPartitions = BTreeMap<Partition, PartitionState>;
 struct StoredFacts {
     facts: Vec<StoredFact>,
     notes: Vec<Note>,
+    kept: BTreeSet<String>,
     all_verified: bool,
 }
 
@@ -99,8 +106,13 @@ struct StoredPartition {
     bytes: u64,
 }
 
-/// The bytes of facts to seal.
-pub(super) fn pack_facts(facts: &[(Partition, Content)], notes: BTreeSet<Note>, all_verified: bool) -> Result<Vec<u8>, UnusableObject> {
+/// The bytes of facts to seal, with the notes about their hours and the names of items of which first versions are among them.
+pub(super) fn pack_facts(
+    facts: &[(Partition, Content)],
+    notes: Vec<Note>,
+    kept: BTreeSet<String>,
+    all_verified: bool,
+) -> Result<Vec<u8>, UnusableObject> {
     let mut stored = Vec::with_capacity(facts.len());
     for (partition, content) in facts {
         let Some(json) = content.json().map_err(|_| UnusableObject::Damaged)? else { continue };
@@ -108,11 +120,11 @@ pub(super) fn pack_facts(facts: &[(Partition, Content)], notes: BTreeSet<Note>, 
     }
     // The same facts are the same bytes, in whatever order partitions were read.
     stored.sort_by(|a, b| (&a.partition, &a.kind, &a.json).cmp(&(&b.partition, &b.kind, &b.json)));
-    pack(&StoredFacts { facts: stored, notes: notes.into_iter().collect(), all_verified })
+    pack(&StoredFacts { facts: stored, notes, kept, all_verified })
 }
 
 pub(super) fn unpack_facts(bytes: &[u8]) -> Result<SealedFacts, UnusableObject> {
-    let StoredFacts { facts, notes, all_verified } = unpack(bytes)?;
+    let (StoredFacts { facts, notes, kept, all_verified }, bytes) = unpack(bytes)?;
     let fact = |StoredFact { partition, kind, json }: StoredFact| {
         let partition = Partition::parse(&partition).ok_or(UnusableObject::Damaged)?;
         let content = Content::of_json(&kind, json.as_bytes()).ok().flatten().ok_or(UnusableObject::Damaged)?;
@@ -121,7 +133,7 @@ pub(super) fn unpack_facts(bytes: &[u8]) -> Result<SealedFacts, UnusableObject> 
         Ok((partition, Read { sort_key: String::new(), fact }))
     };
     let facts = facts.into_iter().map(fact).collect::<Result<_, UnusableObject>>()?;
-    Ok(SealedFacts { facts, notes: notes.into_iter().collect(), all_verified })
+    Ok(SealedFacts { facts, notes: notes.into_iter().collect(), kept, all_verified, bytes })
 }
 
 pub(super) fn pack_calls(sealed: &SealedCalls) -> Result<Vec<u8>, UnusableObject> {
@@ -137,7 +149,7 @@ pub(super) fn pack_calls(sealed: &SealedCalls) -> Result<Vec<u8>, UnusableObject
 }
 
 pub(super) fn unpack_calls(bytes: &[u8]) -> Result<SealedCalls, UnusableObject> {
-    let StoredCalls { calls, claimed } = unpack(bytes)?;
+    let (StoredCalls { calls, claimed }, bytes) = unpack(bytes)?;
     let aggregates = |sums: Vec<StoredSum>| {
         let aggregate = |StoredSum { account, region, bytes }: StoredSum| {
             let aggregate = StoredAggregate::from_bytes(&bytes).map_err(|_| UnusableObject::Damaged)?;
@@ -145,7 +157,7 @@ pub(super) fn unpack_calls(bytes: &[u8]) -> Result<SealedCalls, UnusableObject> 
         };
         sums.into_iter().map(aggregate).collect::<Result<StoredAggregates, UnusableObject>>()
     };
-    Ok(SealedCalls { calls: aggregates(calls)?, claimed: aggregates(claimed)? })
+    Ok(SealedCalls { calls: aggregates(calls)?, claimed: aggregates(claimed)?, bytes })
 }
 
 pub(super) fn pack_partitions(partitions: &SealedPartitions) -> Result<Vec<u8>, UnusableObject> {
@@ -167,7 +179,8 @@ pub(super) fn unpack_partitions(bytes: &[u8]) -> Result<SealedPartitions, Unusab
         let state = PartitionState { version, rolled_up, world, rebuilds, volume: Volume { items, bytes }, is_ahead: false };
         Ok((Partition::parse(&partition).ok_or(UnusableObject::Damaged)?, state))
     };
-    unpack::<Vec<StoredPartition>>(bytes)?.into_iter().map(partition).collect()
+    let (stored, _) = unpack::<Vec<StoredPartition>>(bytes)?;
+    stored.into_iter().map(partition).collect()
 }
 
 fn pack<T: Serialize>(contents: &T) -> Result<Vec<u8>, UnusableObject> {
@@ -176,7 +189,8 @@ fn pack<T: Serialize>(contents: &T) -> Result<Vec<u8>, UnusableObject> {
     encoder.write_all(&plain).and_then(|()| encoder.finish()).map_err(|_| UnusableObject::Damaged)
 }
 
-fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnusableObject> {
+/// The contents of an object, and the number of bytes that it has when it is unpacked.
+fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, u64), UnusableObject> {
     let packed = match bytes.split_first() {
         Some((&FORM, packed)) => packed,
         Some((form, _)) => return Err(UnusableObject::Form(*form)),
@@ -184,12 +198,13 @@ fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, UnusableObject> {
     };
     let mut plain = Vec::new();
     DeflateDecoder::new(packed).take(UNPACKED).read_to_end(&mut plain).map_err(|_| UnusableObject::Damaged)?;
-    postcard::from_bytes(&plain).map_err(|_| UnusableObject::Damaged)
+    let contents = postcard::from_bytes(&plain).map_err(|_| UnusableObject::Damaged)?;
+    Ok((contents, plain.len() as u64))
 }
 
 /// The facts on which anything can still depend once their hours, those before `until`, are sealed. Of signs of life, the first one after each
 /// thing that one may end, and of reads the first, the last, and the latest of event history; of digests those that begin a chain, the ends of the
-/// chains before, and those next to hours that aren't sealed.
+/// chains before, the latest one of each trail, and those next to hours that aren't sealed.
 pub(super) fn still_needed(facts: Vec<(Partition, Content)>, trust: &Trust, until: i64) -> Vec<(Partition, Content)> {
     let of_region = NeededTimes::of(&facts, trust);
     let is_needed = |(partition, content): &(Partition, Content)| {
@@ -272,10 +287,33 @@ impl NeededTimes {
         needed.heartbeats = ended.iter().filter_map(|moment| first_after(&signs, moment)).collect();
         needed.reads = ended.iter().filter_map(|moment| first_after(&complete, moment)).collect();
         needed.reads.extend(reads.first().into_iter().chain(reads.last()).copied());
+        // A chain that begins anew in an hour that isn't sealed is compared with the end of the one before.
+        needed.ends_of_chains = ends.iter().filter_map(|(trail, ends)| Some(((*trail).to_owned(), *ends.last()?))).collect();
         for (trail, begins) in begins {
             let before = ends.get(trail).and_then(|ends| ends.range(..=begins).next_back().copied());
             needed.ends_of_chains.extend(before.map(|end| (trail.to_owned(), end)));
         }
         needed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fact::VerifiedFact, partition::Source};
+
+    /// A trail may rest for months before its digests begin anew, and the time in between is vouched for by nothing.
+    #[test]
+    fn the_latest_digest_of_each_trail_is_needed_for_ever() {
+        let account_region = AccountRegion::new("222233334444", "us-east-1");
+        let digest = |trail: &str, hour: i64| {
+            let partition = Partition { source: Source::Hub, account_region: account_region.clone(), hour: Some(hour) };
+            let fact = VerifiedFact { trail: trail.to_owned(), time: start_of(hour), until: start_of(hour + 1), begins: false };
+            (partition, Content::Verified(fact))
+        };
+        let digests = vec![digest("a", 10), digest("a", 11), digest("b", 7), digest("b", 8)];
+        let needed = still_needed(digests, &Trust { organization: true, ..Trust::default() }, 1_000);
+        let hours: Vec<_> = needed.iter().filter_map(|(partition, _)| partition.hour).collect();
+        assert_eq!(hours, [11, 8]);
     }
 }

@@ -17,8 +17,8 @@ use crate::{
 /// The prefix of sealed hours in the hub's bucket.
 pub(crate) const PREFIX: &str = "sealed/";
 
-/// Packed bytes of sealed hours that are kept in memory, of facts and of calls each. Unpacked they take several times as much.
-const REMEMBERED: usize = 16 << 20;
+/// Bytes of unpacked objects that are kept in memory, of facts and of calls each.
+const REMEMBERED: u64 = 32 << 20;
 
 /// The objects that an instance has read.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub(in crate::fold) struct SealedObjects {
 
 /// What was read last, by the hash of its object.
 #[derive(Debug)]
-struct Recent<T>(Mutex<VecDeque<(String, usize, Arc<T>)>>);
+struct Recent<T>(Mutex<VecDeque<(String, u64, Arc<T>)>>);
 
 impl<T> Default for Recent<T> {
     fn default() -> Self {
@@ -48,10 +48,10 @@ impl<T> Recent<T> {
     }
 
     /// Keeps the contents of an object, and forgets the ones that were needed least recently.
-    fn insert(&self, hash: &str, bytes: usize, contents: &Arc<T>) {
+    fn insert(&self, hash: &str, bytes: u64, contents: &Arc<T>) {
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         recent.push_back((hash.to_owned(), bytes, Arc::clone(contents)));
-        while recent.iter().map(|(_, bytes, _)| bytes).sum::<usize>() > REMEMBERED {
+        while recent.iter().map(|(_, bytes, _)| bytes).sum::<u64>() > REMEMBERED {
             recent.pop_front();
         }
     }
@@ -100,19 +100,18 @@ pub(super) async fn put(bucket: &impl Bucket, account: &str, slot: u32, kind: Ki
 impl SealedObjects {
     /// The facts of a checkpoint; `None` if they can't be used.
     pub(super) async fn facts(&self, bucket: &impl Bucket, account: &str, of: &Checkpoint) -> Result<Option<Arc<SealedFacts>>, CallError> {
-        read(bucket, account, of, Kind::OtherFacts, &self.facts, unpack_facts).await
+        read(bucket, account, of, Kind::OtherFacts, &self.facts, unpack_facts, |facts| facts.bytes).await
     }
 
     /// The sums of calls of a checkpoint; `None` if they can't be used.
     pub(super) async fn calls(&self, bucket: &impl Bucket, account: &str, of: &Checkpoint) -> Result<Option<Arc<SealedCalls>>, CallError> {
-        read(bucket, account, of, Kind::Calls, &self.calls, unpack_calls).await
+        read(bucket, account, of, Kind::Calls, &self.calls, unpack_calls, |calls| calls.bytes).await
     }
 }
 
 /// The partitions of a checkpoint; `None` if the list can't be used.
 pub(super) async fn partitions(bucket: &impl Bucket, account: &str, of: &Checkpoint) -> Result<Option<SealedPartitions>, CallError> {
-    let read = get(bucket, account, of, Kind::Partitions, unpack_partitions).await?;
-    Ok(read.map(|(partitions, _)| partitions))
+    get(bucket, account, of, Kind::Partitions, unpack_partitions).await
 }
 
 async fn read<T>(
@@ -122,29 +121,30 @@ async fn read<T>(
     kind: Kind,
     recent: &Recent<T>,
     unpack: fn(&[u8]) -> Result<T, UnusableObject>,
+    bytes: fn(&T) -> u64,
 ) -> Result<Option<Arc<T>>, CallError> {
     let hash = kind.hash(checkpoint);
     if let Some(known) = recent.get(hash) {
         return Ok(Some(known));
     }
-    let Some((contents, bytes)) = get(bucket, account, checkpoint, kind, unpack).await? else { return Ok(None) };
+    let Some(contents) = get(bucket, account, checkpoint, kind, unpack).await? else { return Ok(None) };
     let contents = Arc::new(contents);
-    recent.insert(hash, bytes, &contents);
+    recent.insert(hash, bytes(&contents), &contents);
     Ok(Some(contents))
 }
 
-/// The contents of an object and the number of its bytes.
+/// The contents of an object; `None` if it can't be used.
 async fn get<T>(
     bucket: &impl Bucket,
     account: &str,
     checkpoint: &Checkpoint,
     kind: Kind,
     unpack: fn(&[u8]) -> Result<T, UnusableObject>,
-) -> Result<Option<(T, usize)>, CallError> {
+) -> Result<Option<T>, CallError> {
     let key = kind.key(account, checkpoint.slot);
     let unusable = match bucket.get(&key).await? {
         Some(bytes) if hash(&bytes) == kind.hash(checkpoint) => match unpack(&bytes) {
-            Ok(contents) => return Ok(Some((contents, bytes.len()))),
+            Ok(contents) => return Ok(Some(contents)),
             Err(error) => chain(&error),
         },
         Some(_) => "the object was overwritten".to_owned(),

@@ -1,0 +1,272 @@
+//! Seals hours that are due: adds their calls to the sums, and keeps of their other facts what anything can still depend on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use audit_core::{
+    auditor::{self, AuditOptions, Outdated, Periods, Selection, StoredAggregates},
+    config::Configuration,
+};
+
+use super::{
+    KnownHours,
+    contents::{SealedCalls, SealedPartitions, pack_calls, pack_facts, pack_partitions, still_needed},
+    objects::{Kind, partitions, put},
+    opening::partition_and_name,
+};
+use crate::{
+    bounds,
+    bucket::Bucket,
+    clock::{hour_of, start_of},
+    error::{CallError, ErrorKind},
+    findings::{AccountIndex, Checkpoint, Checkpoints, PartitionState},
+    fold::{
+        Fold,
+        evidence::{AccountEvidence, Scope},
+        rollups::Hourly,
+    },
+    partition::Partition,
+    queue::Queue,
+};
+
+/// Hours that are sealed at once. Sealing takes another audit, so it isn't done every hour.
+pub(super) const STEP: i64 = 6;
+
+/// The part of a fold's room that the hours may take which are sealed at once. The state that later hours give has to be known beside them.
+const FOR_SEALING: u64 = 4;
+
+/// The part of a fold's room that what is known of sealed hours may take. Once it is larger, further hours stay as they are: a fold must have room for
+/// them, too.
+const FOR_PAST: u64 = 2;
+
+/// Partitions that are sealed at once. Each of them is taken out of the index, and a fold must have time for that.
+const PARTITIONS: usize = 5_000;
+
+/// The bytes that a partition counts as of which the index doesn't know the size, because a repair has noted it.
+const UNKNOWN_SIZE: u64 = 1 << 20;
+
+const HOURS_A_DAY: i64 = 24;
+
+impl<B: Bucket, Q: Queue> Fold<B, Q> {
+    /// Seals hours of an account that are due, as many as there is room for, and returns what is known then; `None` if nothing was sealed.
+    pub(in crate::fold) async fn seal(
+        &self,
+        account: &str,
+        known: &KnownHours,
+        index: &AccountIndex,
+        configuration: &Configuration,
+        ticket: i64,
+    ) -> Result<Result<Option<KnownHours>, Outdated>, CallError> {
+        if known.checkpoints.is_off || known.is_kept_cut || known.bytes_of_past() > self.room / FOR_PAST {
+            return Ok(Ok(None));
+        }
+        let Some((until, chosen, evidence)) = self.to_seal(account, known).await? else { return Ok(Ok(None)) };
+        let (_, world) = self.world_of(account, &evidence).await?;
+        let now = self.clock.now();
+        let options = AuditOptions { configuration, selection: &Selection::default(), now, threads: 1 };
+        let not_at_hand = |_: &BTreeSet<_>, _: &mut _| Err(Outdated);
+        let sums = auditor::continue_audit(known.calls(), evidence.facts.clone(), world.clone(), &options, Periods::Hours, not_at_hand);
+        let plain = Configuration::default();
+        let options = AuditOptions { configuration: &plain, ..options };
+        let claimed =
+            auditor::continue_audit(known.claimed(), evidence.claimed_covered.clone(), world, &options, Periods::Hours, not_at_hand);
+        let (sums, claimed) = match (sums, claimed) {
+            (Ok(sums), Ok(claimed)) => (sums, claimed),
+            (Err(outdated), _) | (_, Err(outdated)) => return Ok(Err(outdated)),
+        };
+        self.roll_up_sealed(&chosen, &Hourly::of(&sums.audit), index, &evidence, ticket).await?;
+        let calls = SealedCalls {
+            calls: with(known.calls(), sums.aggregates),
+            claimed: with(known.claimed(), claimed.aggregates),
+            ..SealedCalls::default()
+        };
+        let Some(checkpoints) = self.write_sealed(account, known, until, &chosen, evidence, &calls).await? else {
+            return Ok(Ok(None));
+        };
+        let sealed: Vec<(Partition, u64)> = chosen.iter().map(|(partition, state)| (partition.clone(), state.version)).collect();
+        self.forget_sealed(account, &sealed).await?;
+        let mut partitions = known.partitions.clone();
+        partitions.retain(|partition, _| !chosen.contains_key(partition));
+        let Some(latest) = checkpoints.checkpoints.first() else { return Ok(Ok(None)) };
+        let past = self.past(account, latest).await?;
+        Ok(Ok(past.map(|past| KnownHours { partitions, past: Some(past), checkpoints, ..known.clone() })))
+    }
+
+    /// The partitions to seal next, the hour up to which they are all there are, and what they hold. Sizes in the index may be too small, so that there is
+    /// no room for all that was chosen by them: then it is half as many hours.
+    async fn to_seal(
+        &self,
+        account: &str,
+        known: &KnownHours,
+    ) -> Result<Option<(i64, BTreeMap<Partition, PartitionState>, AccountEvidence)>, CallError> {
+        let mut most_hours = usize::MAX;
+        loop {
+            let Some((until, chosen)) = self.due(known, most_hours) else { return Ok(None) };
+            let mut later = known.partitions.clone();
+            later.retain(|partition, state| !chosen.contains_key(partition) && !state.is_ahead);
+            let hours = KnownHours { partitions: chosen, later, ..known.clone() };
+            let is_too_much = match self.evidence(account, &hours, Scope::Sealing(until)).await {
+                // What isn't known could be a change that divides the calls otherwise.
+                Ok(evidence) if evidence.is_partial() => evidence.left_out.iter().any(|partition| hours.partitions.contains_key(partition)),
+                Ok(mut evidence) => {
+                    evidence.is_distrusted = known.partitions.values().any(|state| state.is_ahead);
+                    return Ok(Some((until, hours.partitions, evidence)));
+                }
+                Err(error) if error.kind == ErrorKind::Refused => true,
+                Err(error) => return Err(error),
+            };
+            let number = hours.partitions.keys().map(|partition| partition.hour).collect::<BTreeSet<_>>().len();
+            if !is_too_much || number <= 1 {
+                return Ok(None);
+            }
+            most_hours = number / 2;
+        }
+    }
+
+    /// The partitions to seal next, of so many hours at most, and the hour up to which they are all there are.
+    fn due(&self, known: &KnownHours, most_hours: usize) -> Option<(i64, BTreeMap<Partition, PartitionState>)> {
+        let sealed = hour_of(self.clock.now()) - self.sealed_after_hours;
+        let until = sealed - sealed.rem_euclid(STEP);
+        let mut by_hour: BTreeMap<i64, Vec<(&Partition, &PartitionState)>> = BTreeMap::new();
+        for (partition, state) in known.partitions.iter().filter(|(_, state)| !state.is_ahead) {
+            if let Some(hour) = partition.hour.filter(|hour| *hour < until) {
+                by_hour.entry(hour).or_default().push((partition, state));
+            }
+        }
+        let mut room = self.room / FOR_SEALING;
+        let mut chosen = BTreeMap::new();
+        for (number, (hour, of_hour)) in by_hour.into_iter().enumerate() {
+            let bytes: u64 = of_hour.iter().map(|(partition, state)| self.size_of(partition, state)).sum();
+            let is_enough = number >= most_hours || number > 0 && chosen.len() + of_hour.len() > PARTITIONS;
+            let Some(left) = room.checked_sub(bytes).filter(|_| !is_enough) else {
+                // Too large an hour is left to the folds, as far as they have room for it.
+                return (!chosen.is_empty()).then_some((hour, chosen));
+            };
+            room = left;
+            chosen.extend(of_hour.into_iter().map(|(partition, state)| (partition.clone(), *state)));
+        }
+        (!chosen.is_empty()).then_some((until, chosen))
+    }
+
+    /// The bytes that a fold reads of a partition.
+    fn size_of(&self, partition: &Partition, state: &PartitionState) -> u64 {
+        let bytes = if state.volume.bytes == 0 { UNKNOWN_SIZE } else { state.volume.bytes };
+        if self.trust.is_self_reported(partition) { bytes.min(bounds::READ.bytes) } else { bytes }
+    }
+
+    /// Writes the objects of a checkpoint, and puts it in force; `None` if another fold has written checkpoints meanwhile.
+    async fn write_sealed(
+        &self,
+        account: &str,
+        known: &KnownHours,
+        until: i64,
+        chosen: &BTreeMap<Partition, PartitionState>,
+        evidence: AccountEvidence,
+        calls: &SealedCalls,
+    ) -> Result<Option<Checkpoints>, CallError> {
+        let bucket = self.world.bucket();
+        let unwritable = |error| CallError::new("seal hours", ErrorKind::Refused, error);
+        let oldest = hour_of(self.oldest());
+        let mut list = match known.checkpoints.checkpoints.first() {
+            Some(latest) => match partitions(bucket, account, latest).await? {
+                Some(list) => list,
+                None => return self.look_for_facts(account, &known.checkpoints).await.map(|()| None),
+            },
+            None => SealedPartitions::new(),
+        };
+        list.retain(|partition, _| partition.hour.is_some_and(|hour| hour >= oldest));
+        list.extend(chosen.iter().map(|(partition, state)| (partition.clone(), rolled_up(*state))));
+        let facts = still_needed(evidence.to_seal, &self.trust, until);
+        let notes = evidence.notes_of_partitions.into_iter().filter(|note| note.time >= start_of(oldest)).collect();
+        let names = known.kept.iter().filter_map(partition_and_name);
+        let kept = names.filter(|(partition, _)| partition.hour.is_some_and(|hour| (oldest..until).contains(&hour)));
+        let facts = pack_facts(&facts, notes, kept.map(|(_, name)| name).collect(), evidence.all_verified).map_err(unwritable)?;
+        let slot = free_slot(&known.checkpoints);
+        let checkpoint = Checkpoint {
+            until,
+            slot,
+            facts: put(bucket, account, slot, Kind::OtherFacts, facts).await?,
+            calls: put(bucket, account, slot, Kind::Calls, pack_calls(calls).map_err(unwritable)?).await?,
+            partitions: put(bucket, account, slot, Kind::Partitions, pack_partitions(&list).map_err(unwritable)?).await?,
+            trust: self.trust.basis(account),
+        };
+        let checkpoints = kept_checkpoints(checkpoint, &known.checkpoints.checkpoints, oldest);
+        self.findings.put_checkpoints(account, &known.checkpoints, Checkpoints { checkpoints, ..known.checkpoints.clone() }).await
+    }
+}
+
+/// The state of a partition that is opened again: the rollup of its hour is as of when it was sealed.
+fn rolled_up(state: PartitionState) -> PartitionState {
+    PartitionState { rolled_up: Some(state.version), ..state }
+}
+
+/// These sums, with those that are new.
+fn with(mut before: StoredAggregates, new: StoredAggregates) -> StoredAggregates {
+    before.extend(new);
+    before
+}
+
+/// The lowest number that no checkpoint names.
+fn free_slot(checkpoints: &Checkpoints) -> u32 {
+    let taken: BTreeSet<u32> = checkpoints.checkpoints.iter().map(|checkpoint| checkpoint.slot).collect();
+    let most = u32::try_from(taken.len()).unwrap_or(u32::MAX);
+    (0..=most).find(|slot| !taken.contains(slot)).unwrap_or(most)
+}
+
+/// The checkpoints to keep: the new one, the one before, and of the others the oldest whose age is of one order, counted in days by powers of two. So the
+/// hours that are opened again for a fact that comes late are at most about twice as many as have passed since. Of those whose facts have all expired,
+/// the latest stays, since nothing can be sealed again that is gone.
+fn kept_checkpoints(new: Checkpoint, before: &[Checkpoint], oldest: i64) -> Vec<Checkpoint> {
+    let order = |checkpoint: &Checkpoint| ((new.until - checkpoint.until) / HOURS_A_DAY).max(0).checked_ilog2();
+    let mut kept: Vec<Checkpoint> = Vec::new();
+    for (index, checkpoint) in before.iter().enumerate() {
+        let has_expired = checkpoint.until <= oldest;
+        let is_needed = if has_expired {
+            before.iter().take(index).all(|later| later.until > oldest)
+        } else {
+            let is_older = |other: &Checkpoint| other.until > oldest && order(other) == order(checkpoint);
+            index == 0 || !before.iter().skip(index + 1).any(is_older)
+        };
+        if is_needed {
+            kept.push(checkpoint.clone());
+        }
+    }
+    kept.insert(0, new);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint(until: i64) -> Checkpoint {
+        let slot = u32::try_from(until).unwrap();
+        Checkpoint { until, slot, facts: String::new(), calls: String::new(), partitions: String::new(), trust: String::new() }
+    }
+
+    #[test]
+    fn a_late_fact_opens_about_as_many_hours_as_it_is_late() {
+        let mut kept: Vec<Checkpoint> = Vec::new();
+        for step in 1..=4 * 400 {
+            kept = kept_checkpoints(checkpoint(step * STEP), &kept, i64::MIN);
+            let now = step * STEP;
+            assert!(kept.len() <= 14, "{} checkpoints", kept.len());
+            for late in (1..now).step_by(97) {
+                let opened = kept.iter().find(|checkpoint| checkpoint.until <= late).map_or(now, |checkpoint| now - checkpoint.until);
+                assert!(opened <= 4 * (now - late) + 3 * HOURS_A_DAY, "{opened} hours for one that is {} late, at {now}", now - late);
+            }
+        }
+    }
+
+    #[test]
+    fn of_expired_checkpoints_the_latest_stays() {
+        let before: Vec<Checkpoint> = [100, 90, 60, 50, 10].map(checkpoint).into();
+        let kept: Vec<i64> = kept_checkpoints(checkpoint(106), &before, 70).iter().map(|checkpoint| checkpoint.until).collect();
+        assert_eq!(kept, [106, 100, 90, 60]);
+    }
+
+    #[test]
+    fn a_slot_that_a_checkpoint_names_is_not_written_over() {
+        let checkpoints = Checkpoints { checkpoints: [0, 1, 3].map(checkpoint).into(), ..Checkpoints::default() };
+        assert_eq!(free_slot(&checkpoints), 2);
+    }
+}
