@@ -16,7 +16,7 @@ use crate::{
     error::{CallError, panicked},
     fact::digest,
     findings::Requested,
-    partition::AccountRegion,
+    partition::{AccountRegion, Partition},
     queue::Queue,
 };
 
@@ -25,6 +25,10 @@ const AT_ONCE: usize = 16;
 
 /// Guardrails of other accounts that are recorded for one account. More of them add nothing to the findings.
 const DRAFTS: usize = 500;
+
+/// Hours of an account in which changes behind a finding of another are noted with that one, the latest ones of a Region first. Each takes two requests of
+/// each fold.
+const CONCERNS: usize = 200;
 
 /// Characters that the ARN of a guardrail has at most (docs/aws/enforcement.md#resource-policies).
 const LONGEST: usize = 255;
@@ -77,14 +81,17 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         evidence: &AccountEvidence,
     ) -> Result<(), CallError> {
         for finding in found.iter().filter(|finding| finding.account.as_str() != account) {
-            for (time, partition) in finding.events.iter().filter_map(|event| evidence.own_changes.get(event)) {
-                // The fact is the same each time, so that only the first one makes the stream fold the other account.
+            for (partition, changes) in changes_behind(finding, evidence).into_iter().rev().take(CONCERNS) {
                 if self.findings.note_concern(&finding.account, partition).await? {
-                    // It may be there from before the table of findings was lost, and then the stream tells of nothing.
+                    // The fact below may be there from before the table of findings was lost, and then the stream tells of nothing.
                     self.send_to_fold(&finding.account).await?;
                 }
+                // The fact is the same each time, until there are other changes, so that only the first one makes the stream fold the other account.
+                let Some((time, _)) = changes.first() else { continue };
                 let account_region = AccountRegion::new(finding.account.as_str(), finding.region.as_str());
-                self.observations.request_fold(account_region, *time, vec![format!("something in {}", partition.key())]).await?;
+                let events: Vec<&str> = changes.iter().map(|(_, event)| *event).collect();
+                let because = format!("{} in {}", digest(events.join(" ").as_bytes()), partition.key());
+                self.observations.request_fold(account_region, *time, vec![because]).await?;
             }
         }
         Ok(())
@@ -136,6 +143,22 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
         Ok(())
     }
+}
+
+/// The changes of an account behind a finding of another: times and event ids by partition. A finding names its first and last changes only; those in
+/// between are of the same operations, and that some of them are behind something else does no harm.
+fn changes_behind<'e>(finding: &Finding, evidence: &'e AccountEvidence) -> BTreeMap<&'e Partition, BTreeSet<(Timestamp, &'e str)>> {
+    let named = || finding.events.iter().filter_map(|event| evidence.own_changes.get(event));
+    let operations: BTreeSet<&str> = named().map(|change| change.operation.as_str()).collect();
+    let is_between = |time: Timestamp| finding.first_seen <= Some(time) && Some(time) <= finding.last_seen;
+    let mut behind: BTreeMap<&Partition, BTreeSet<(Timestamp, &str)>> = BTreeMap::new();
+    for (event, change) in &evidence.own_changes {
+        let is_behind = operations.contains(change.operation.as_str()) && is_between(change.time);
+        if is_behind || finding.events.contains(event) {
+            behind.entry(&change.partition).or_default().insert((change.time, event.as_str()));
+        }
+    }
+    behind
 }
 
 /// The account of a guardrail, if it is named by an ARN of plausible length.

@@ -50,6 +50,14 @@ pub(super) enum Scope {
     Sealing(i64),
 }
 
+/// A change that an account reports, and where it lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OwnChange {
+    pub(super) time: Timestamp,
+    pub(super) partition: Partition,
+    pub(super) operation: String,
+}
+
 /// The evidence about an account.
 #[derive(Debug, Default)]
 pub(super) struct AccountEvidence {
@@ -59,8 +67,8 @@ pub(super) struct AccountEvidence {
     /// The calls of packets that the account's own auditor judged as covered altogether.
     pub(super) claimed_covered: EvidenceRows,
     pub(super) changes_of_hub: BTreeSet<ChangeKey>,
-    /// The account's own changes by event id: their times and partitions.
-    pub(super) own_changes: BTreeMap<String, (Timestamp, Partition)>,
+    /// The account's own changes by event id.
+    pub(super) own_changes: BTreeMap<String, OwnChange>,
     /// The guardrails whose DRAFTs the account's own calls request.
     pub(super) drafts_requested: BTreeSet<String>,
     /// The latest moment at which anything happened in any account.
@@ -338,7 +346,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 if partition.source == Source::Hub {
                     evidence.changes_of_hub.insert(key);
                 }
-                evidence.own_changes.insert(change.event_id.clone(), (change.time, partition.clone()));
+                let own = OwnChange { time: change.time, partition: partition.clone(), operation: change.change.operation.clone() };
+                evidence.own_changes.insert(change.event_id.clone(), own);
                 evidence.add_change(&change.key(&account_region.account), &self.trust.believed(partition, change.change.clone()));
             }
             Ok(Fact { content: Content::State(state), .. }) if !self_reported => {

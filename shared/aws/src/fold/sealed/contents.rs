@@ -308,7 +308,7 @@ mod tests {
         let account_region = AccountRegion::new("222233334444", "us-east-1");
         let digest = |trail: &str, hour: i64| {
             let partition = Partition { source: Source::Hub, account_region: account_region.clone(), hour: Some(hour) };
-            let fact = VerifiedFact { trail: trail.to_owned(), time: start_of(hour), until: start_of(hour + 1), begins: false };
+            let fact = VerifiedFact { trail: trail.to_owned(), time: start_of(hour), until: start_of(hour + 1), files: 1, begins: false };
             (partition, Content::Verified(fact))
         };
         let digests = vec![digest("a", 10), digest("a", 11), digest("b", 7), digest("b", 8)];

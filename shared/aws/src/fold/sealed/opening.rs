@@ -132,8 +132,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let mut of_account = 0;
         for some in to_note.chunks(AT_ONCE) {
             let mut noting = JoinSet::new();
-            for (partition, state) in some.iter().cloned() {
-                let findings = self.findings.clone();
+            for (partition, state) in some {
+                let (findings, partition, state) = (self.findings.clone(), partition.clone(), *state);
                 let counts = i64::from(self.trust.is_self_reported(&partition));
                 noting.spawn(async move { Ok::<_, CallError>(i64::from(findings.restore_partition(&partition, &state).await?) * counts) });
             }
@@ -153,8 +153,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let mut of_account = 0;
         for some in sealed.chunks(AT_ONCE) {
             let mut forgetting = JoinSet::new();
-            for (partition, version) in some.iter().cloned() {
-                let findings = self.findings.clone();
+            for (partition, version) in some {
+                let (findings, partition, version) = (self.findings.clone(), partition.clone(), *version);
                 let counts = i64::from(self.trust.is_self_reported(&partition));
                 forgetting
                     .spawn(async move { Ok::<_, CallError>(i64::from(findings.forget_partition(&partition, version).await?) * counts) });
