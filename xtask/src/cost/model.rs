@@ -40,6 +40,9 @@ const RECEIVED: f64 = 10.0;
 /// Seconds for which `audit-invocations` waits for a batch (`member.yaml`).
 const WINDOW: f64 = 20.0;
 
+/// Seconds for which `route-observations` waits for facts (`template.yaml`). All of an account that come in this time are judged together.
+const GATHERED: f64 = 30.0;
+
 /// Metrics that the hub's functions write.
 const METRICS: f64 = 30.0;
 
@@ -190,9 +193,9 @@ impl Installation {
     }
 }
 
-/// Facts that the router takes at once: it waits two seconds for them, and ten batches of a shard are taken side by side.
+/// Facts that the router takes at once, of all accounts. Ten batches of a shard are taken side by side.
 fn routed_at_once(facts_a_month: f64) -> f64 {
-    (facts_a_month / (MONTH * 60.0 / 2.0)).clamp(1.0, 500.0)
+    (facts_a_month / (MONTH * 60.0 / GATHERED)).clamp(1.0, 500.0)
 }
 
 /// Calls of one account and Region.
@@ -218,9 +221,9 @@ impl Calls {
         let batches = MILLION / batch;
         // Facts of a batch grow with its calls.
         let report = thing.report.usd() * (batch / thing.records).max(1.0);
-        let routed = (self.a_day / batch / 86_400.0 * 2.0).clamp(1.0, 500.0);
+        let routed = (self.a_day / batch / 86_400.0 * GATHERED).clamp(1.0, 500.0);
         // One account is judged at a time: while it is, messages come together.
-        let folds = batches / (self.a_day / batch / 86_400.0 * (2.0 + FOLD.0)).max(1.0);
+        let folds = batches / (self.a_day / batch / 86_400.0 * (GATHERED + FOLD.0)).max(1.0);
         let queue = if self.delivery == Delivery::Direct { 0.0 } else { SQS_REQUEST.times(MILLION * (1.0 + 2.0 / RECEIVED)) };
         let forwarded = if self.delivery == Delivery::Forwarded { FORWARDED_EVENT.times(MILLION) } else { 0.0 };
         let alerts =
