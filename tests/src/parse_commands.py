@@ -5,6 +5,7 @@ their parameters, and what is wrong with it.
 """
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -23,6 +24,10 @@ os.environ.update(
 )
 
 import awscli.clidriver  # noqa: E402  (it reads the environment)
+import botocore.session  # noqa: E402
+
+# Each command has a session of its own. All of them read the descriptions of services, which are large, through one loader, which keeps them.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 class Answer:
