@@ -277,3 +277,15 @@ fn the_functions_read_what_the_templates_set() {
         }
     }
 }
+
+/// A test in the program of a function would never run: its `Cargo.toml` says `test = false`. What a program calls is tested in `shared/aws`.
+#[test]
+fn the_programs_of_functions_hold_no_tests() {
+    let is_source = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    let programs: Vec<_> = files_below(&root().join("functions")).filter(is_source).collect();
+    assert!(programs.len() >= 9, "{programs:?}");
+    for program in programs {
+        let source = std::fs::read_to_string(&program).unwrap();
+        assert!(!source.contains("#[test]") && !source.contains("cfg(test)"), "{}", program.display());
+    }
+}

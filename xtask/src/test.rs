@@ -26,13 +26,13 @@ struct Step {
 }
 
 /// The steps that run one after the other: those that fail soonest come first. They build, and cargo builds one thing at a time in a folder.
-static FIRST: &[&Step] = &[&format::STEP, &lints::STEP, &documentation::STEP, &runners::COMPILE];
+static FIRST: &[&Step] = &[&format::STEP, &dependencies::STEP, &lints::STEP, &documentation::STEP, &runners::COMPILE];
 
-/// The steps behind [`FIRST`], in lanes that run side by side, because tests of the deployed product often wait and leave a processor idle.
-static SIDE_BY_SIDE: [&[&Step]; 3] = [&[&runners::STEP], &[&runners::DEPLOYED], &[&dependencies::STEP]];
+/// The steps behind [`FIRST`], which run side by side, because tests of the deployed product often wait and leave a processor idle.
+static SIDE_BY_SIDE: [&Step; 2] = [&runners::STEP, &runners::DEPLOYED];
 
 fn all_steps() -> impl Iterator<Item = &'static Step> {
-    FIRST.iter().chain(SIDE_BY_SIDE.into_iter().flatten()).copied()
+    FIRST.iter().chain(&SIDE_BY_SIDE).copied()
 }
 
 #[derive(Debug, clap::Args)]
@@ -55,14 +55,9 @@ struct Outcome {
 pub(crate) fn run(args: &Args) -> ExitCode {
     let start = Instant::now();
     let wanted = |step: &&Step| args.steps.is_empty() || args.steps.iter().any(|name| name == step.name);
-    let run_lane = |lane: &[&'static Step]| lane.iter().copied().filter(wanted).map(run_step).collect::<Vec<_>>();
-    let mut outcomes = run_lane(FIRST);
-    std::thread::scope(|scope| {
-        for lane in SIDE_BY_SIDE.map(|lane| scope.spawn(move || run_lane(lane))) {
-            // A lane that panics has printed why, and the panic goes on here.
-            outcomes.extend(lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-    });
+    let mut outcomes: Vec<_> = FIRST.iter().copied().filter(wanted).map(run_step).collect();
+    let beside: Vec<_> = SIDE_BY_SIDE.into_iter().filter(wanted).map(|step| move || run_step(step)).collect();
+    outcomes.extend(side_by_side(beside));
     println!("\n== summary");
     for outcome in &outcomes {
         outcome.sum_up();
@@ -71,6 +66,15 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     println!("{}", budget::WHOLE.sentence("all steps", whole));
     let passed = outcomes.iter().all(|outcome| outcome.run.passed) && budget::WHOLE.holds(whole);
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Calls functions side by side, and returns what they return in their order.
+fn side_by_side<T: Send>(functions: Vec<impl FnOnce() -> T + Send>) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = functions.into_iter().map(|function| scope.spawn(function)).collect();
+        // A thread that panics has printed why, and the panic goes on here.
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
 }
 
 fn run_step(step: &'static Step) -> Outcome {

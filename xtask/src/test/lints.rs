@@ -23,6 +23,6 @@ pub(super) static STEP: Step = Step {
 
 /// Words that are misspelled in code, texts or names of files; `_typos.toml` lists those that are meant.
 fn spelling() -> anyhow::Result<Run> {
-    let typos = tools::from_pypi("typos", "1.52.0")?;
+    let typos = tools::from_pypi("typos", "1.52.0", "typos")?;
     run(Command::new(typos).current_dir(root()).args(["--format", "brief"]), |line| line.contains(" should be ").then(|| line.to_owned()))
 }

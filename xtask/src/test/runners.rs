@@ -1,30 +1,40 @@
-//! Compiles all tests, then runs them in two lanes: those of the product as it is deployed, and the rest.
+//! Compiles all tests, then runs them side by side: those of the product as it is deployed, in lanes of their own, and the rest.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Mutex,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use super::{FEATURES, Step, budget, starting_with};
+use super::{FEATURES, Step, budget, side_by_side, starting_with};
 use crate::command::{Run, cargo, run};
 
 /// The package of the tests that deploy the product and use it. They wait for engines and other programs, and leave a processor idle.
 const END_TO_END: &str = "end-to-end";
 
-pub(super) static COMPILE: Step =
-    Step { name: "compile", what: "the tests and all that they run", run: || run(cargo_test().arg("--no-run"), starting_with("error")) };
+/// The suites of that package that run at the same time.
+const LANES: usize = 2;
+
+pub(super) static COMPILE: Step = Step {
+    name: "compile",
+    what: "the tests and all that they run",
+    // `cargo test --no-run` would leave the programs of functions to the tests that start them, where others wait for cargo meanwhile.
+    run: || run(of_workspace("build").args(["--bins", "--tests"]), starting_with("error")),
+};
 
 pub(super) static STEP: Step = Step {
     name: "tests",
     what: "unit, table, property, snapshot and documentation tests",
     run: || {
-        let suites = suites()?.into_iter().filter(|suite| suite.package != END_TO_END);
-        let tests = run_suites(&["--lib", "--bins"], suites)?;
+        let names = suites()?.into_iter().filter(|suite| suite.package != END_TO_END).map(|suite| suite.name);
+        let tests = run_suites(&["--lib", "--bins"], names)?;
         let examples = run_suites(&["--doc"], std::iter::empty())?;
-        let mut totals = tests.1;
-        totals.add(&examples.1);
-        let passed = tests.0.passed && examples.0.passed;
-        Ok(Run { passed, kept: [tests.0.kept, examples.0.kept, vec![totals.to_string()]].concat() })
+        Ok(together([tests, examples]))
     },
 };
 
@@ -33,18 +43,27 @@ pub(super) static DEPLOYED: Step = Step {
     what: "tests of templates, policies, documents and the deployed stack",
     run: || {
         let suites = suites()?.into_iter().filter(|suite| suite.package == END_TO_END);
-        let (mut run, totals) = run_suites(&[], suites)?;
-        run.kept.push(totals.to_string());
-        Ok(run)
+        let mut names: Vec<_> = suites.map(|suite| suite.name).collect();
+        // Those that may take longest come first, so that no lane is left with a long one at the end.
+        names.sort_by_key(|name| Reverse(budget::of_suite(name)));
+        let waiting = Mutex::new(names.into_iter());
+        let lane = || -> anyhow::Result<BTreeMap<_, _>> {
+            let next = || waiting.lock().ok()?.next();
+            std::iter::from_fn(next).map(|name| Ok((name.clone(), run_suites(&[], [name])?))).collect()
+        };
+        let mut runs = BTreeMap::new();
+        for of_lane in side_by_side(vec![lane; LANES]) {
+            runs.extend(of_lane?);
+        }
+        Ok(together(runs.into_values()))
     },
 };
 
-/// `cargo test` of everything. Whatever runs selects by targets, never by packages: the packages decide on features of dependencies, and so
+/// A subcommand of cargo for everything. Whatever runs selects by targets, never by packages: the packages decide on features of dependencies, and so
 /// on what is compiled.
-fn cargo_test() -> std::process::Command {
+fn of_workspace(subcommand: &str) -> std::process::Command {
     let mut command = cargo();
-    // A snapshot that differs fails the test and leaves no file behind.
-    command.args(["test", "--workspace", "--features", FEATURES, "--locked"]).env("INSTA_UPDATE", "no");
+    command.args([subcommand, "--workspace", "--features", FEATURES, "--locked"]);
     command
 }
 
@@ -80,10 +99,12 @@ fn suites() -> anyhow::Result<Vec<Suite>> {
 }
 
 /// Runs targets and suites, and keeps the result of each and the tests that failed.
-fn run_suites(targets: &[&str], suites: impl Iterator<Item = Suite>) -> anyhow::Result<(Run, Totals)> {
-    let mut command = cargo_test();
-    command.arg("--no-fail-fast").args(targets);
-    let names: BTreeSet<String> = suites.map(|suite| suite.name).collect();
+fn run_suites(targets: &[&str], suites: impl IntoIterator<Item = String>) -> anyhow::Result<(Run, Totals)> {
+    let mut command = of_workspace("test");
+    // A snapshot that differs fails the test and leaves no file behind.
+    command.env("INSTA_UPDATE", "no").arg("--no-fail-fast").args(targets);
+    // Suites of two packages can have one name, which selects both.
+    let names: BTreeSet<String> = suites.into_iter().collect();
     command.args(names.into_iter().flat_map(|name| ["--test".to_owned(), name]));
     let (mut runner, mut totals) = (String::new(), Totals::default());
     let run = run(&mut command, |line| {
@@ -99,6 +120,18 @@ fn run_suites(targets: &[&str], suites: impl Iterator<Item = Suite>) -> anyhow::
         (line.starts_with("test ") && line.ends_with(" FAILED") || line.starts_with("error")).then_some(line)
     })?;
     Ok((run, totals))
+}
+
+/// Several runs as one, with their totals as its last line.
+fn together(runs: impl IntoIterator<Item = (Run, Totals)>) -> Run {
+    let (mut all, mut totals) = (Run { passed: true, kept: Vec::new() }, Totals::default());
+    for (run, more) in runs {
+        all.passed &= run.passed;
+        all.kept.extend(run.kept);
+        totals.add(&more);
+    }
+    all.kept.push(totals.to_string());
+    all
 }
 
 /// Returns the name of the runner in `     Running unittests src/lib.rs (target/debug/deps/audit_core-0123456789abcdef)` or `   Doc-tests
