@@ -53,7 +53,9 @@ impl Engine {
     /// A client with credentials of an account.
     #[must_use]
     pub fn client(&self, account: &str) -> Client {
-        Client { endpoint: self.endpoint(), account: account.to_owned(), region: "us-east-1".to_owned() }
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_mins(2)));
+        let agent = config.build().into();
+        Client { agent, endpoint: self.endpoint(), account: account.to_owned(), region: "us-east-1".to_owned() }
     }
 }
 
@@ -67,6 +69,8 @@ impl Drop for Engine {
 /// Calls the engine as an account: an access key of twelve digits is the account id.
 #[derive(Clone, Debug)]
 pub struct Client {
+    /// Keeps connections open for the next requests: some tests make thousands.
+    agent: ureq::Agent,
     endpoint: String,
     /// The account whose credentials are used.
     pub account: String,
@@ -134,15 +138,13 @@ impl Client {
 
     /// Sends a request. The error is the response to a request that was refused.
     pub fn send(&self, service: &str, method: &str, path: &str, headers: &[(&str, String)], body: &[u8]) -> Result<Vec<u8>, String> {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_mins(2)));
-        let agent: ureq::Agent = config.build().into();
         let credential = format!("{}/20260101/{}/{service}/aws4_request", self.account, self.region);
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.endpoint));
         request = request.header("Authorization", format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"));
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let mut response = agent.run(request.body(body.to_vec()).unwrap()).map_err(|error| format!("{method} {path}: {error}"))?;
+        let mut response = self.agent.run(request.body(body.to_vec()).unwrap()).map_err(|error| format!("{method} {path}: {error}"))?;
         let bytes = response.body_mut().with_config().limit(64 << 20).read_to_vec().map_err(|error| error.to_string())?;
         if response.status().is_success() { Ok(bytes) } else { Err(format!("{} {}", response.status(), String::from_utf8_lossy(&bytes))) }
     }

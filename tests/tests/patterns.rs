@@ -47,14 +47,14 @@ fn rules() -> Vec<EventRule> {
         .collect()
 }
 
-fn matches(client: &Client, rule: &EventRule, event: &Value) -> bool {
-    let body = json!({"EventPattern": rule.pattern.to_string(), "Event": event.to_string()});
-    client.json("events", "AWSEvents.TestEventPattern", &body).unwrap()["Result"].as_bool().unwrap()
-}
-
 /// The rules whose pattern matches an event.
 fn matching<'a>(client: &Client, rules: &'a [EventRule], event: &Value) -> Vec<&'a EventRule> {
-    rules.iter().filter(|rule| matches(client, rule, event)).collect()
+    let event = event.to_string();
+    let matches = |rule: &&EventRule| {
+        let body = json!({"EventPattern": rule.pattern.to_string(), "Event": event});
+        client.json("events", "AWSEvents.TestEventPattern", &body).unwrap()["Result"].as_bool().unwrap()
+    };
+    rules.iter().filter(matches).collect()
 }
 
 fn event(source: &str, event_source: &str, name: &str) -> Value {
