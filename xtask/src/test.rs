@@ -29,10 +29,10 @@ struct Step {
 static FIRST: &[&Step] = &[&format::STEP, &dependencies::STEP, &lints::STEP, &documentation::STEP, &runners::COMPILE];
 
 /// The steps behind [`FIRST`], which run side by side, because tests of the deployed product often wait and leave a processor idle.
-static SIDE_BY_SIDE: [&Step; 2] = [&runners::STEP, &runners::DEPLOYED];
+static PARALLEL: [&Step; 2] = [&runners::STEP, &runners::DEPLOYED];
 
 fn all_steps() -> impl Iterator<Item = &'static Step> {
-    FIRST.iter().chain(&SIDE_BY_SIDE).copied()
+    FIRST.iter().chain(&PARALLEL).copied()
 }
 
 #[derive(Debug, clap::Args)]
@@ -56,8 +56,8 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     let start = Instant::now();
     let wanted = |step: &&Step| args.steps.is_empty() || args.steps.iter().any(|name| name == step.name);
     let mut outcomes: Vec<_> = FIRST.iter().copied().filter(wanted).map(run_step).collect();
-    let beside: Vec<_> = SIDE_BY_SIDE.into_iter().filter(wanted).map(|step| move || run_step(step)).collect();
-    outcomes.extend(side_by_side(beside));
+    let beside: Vec<_> = PARALLEL.into_iter().filter(wanted).map(|step| move || run_step(step)).collect();
+    outcomes.extend(in_parallel(beside));
     println!("\n== summary");
     for outcome in &outcomes {
         outcome.sum_up();
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 }
 
 /// Calls functions side by side, and returns what they return in their order.
-fn side_by_side<T: Send>(functions: Vec<impl FnOnce() -> T + Send>) -> Vec<T> {
+fn in_parallel<T: Send>(functions: Vec<impl FnOnce() -> T + Send>) -> Vec<T> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = functions.into_iter().map(|function| scope.spawn(function)).collect();
         // A thread that panics has printed why, and the panic goes on here.

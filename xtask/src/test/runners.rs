@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use super::{FEATURES, Step, budget, side_by_side, starting_with};
+use super::{FEATURES, Step, budget, in_parallel, starting_with};
 use crate::command::{Run, cargo, run};
 
 /// The package of the tests that deploy the product and use it. They wait for engines and other programs, and leave a processor idle.
@@ -52,7 +52,7 @@ pub(super) static DEPLOYED: Step = Step {
             std::iter::from_fn(next).map(|name| Ok((name.clone(), run_suites(&[], [name])?))).collect()
         };
         let mut runs = BTreeMap::new();
-        for of_lane in side_by_side(vec![lane; LANES]) {
+        for of_lane in in_parallel(vec![lane; LANES]) {
             runs.extend(of_lane?);
         }
         Ok(together(runs.into_values()))
