@@ -2,12 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
 use serde_json::{Value, json};
+use zip::{ZipWriter, write::SimpleFileOptions};
 
 use crate::{
     engine::{Client, Engine, until},
@@ -31,14 +33,33 @@ pub fn build() -> Built {
     sam.env("PATH", path_with(&[&programs, &CARGO_LAMBDA.folder()])).env("SAM_BUILD_MODE", "debug").env("CARGO_LAMBDA_COMPILER", "cargo");
     sam.env("CARGO_OF_TESTS", env!("CARGO")).env("TARGET_OF_TESTS", target());
     succeed(without_variables_of_cargo(&mut sam));
-    // Symbols are most of an unoptimised binary, and every binary is packed, uploaded and unpacked.
-    for function in std::fs::read_dir(&folder).unwrap().chain(std::fs::read_dir(folder.join("Member")).unwrap()) {
-        let program = function.unwrap().path().join("bootstrap");
-        if program.exists() {
-            succeed(Command::new("strip").arg(program));
-        }
+    for template in ["template.yaml", "Member/template.yaml", "Forwarded/template.yaml"] {
+        pack(&folder.join(template));
     }
     Built(folder)
+}
+
+/// Packs the functions of a built template into archives, and names these in the template instead of the folders. `sam deploy` would pack every
+/// function each time, which takes longer than the rest of a deployment.
+fn pack(template: &Path) {
+    let folder = template.parent().unwrap();
+    let mut text = std::fs::read_to_string(template).unwrap();
+    for function in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let program = function.join("bootstrap");
+        if program.exists() {
+            let mut archive = ZipWriter::new(File::create(function.with_extension("zip")).unwrap());
+            archive.start_file("bootstrap", SimpleFileOptions::default().compression_level(Some(1)).unix_permissions(0o755)).unwrap();
+            std::io::copy(&mut File::open(program).unwrap(), &mut archive).unwrap();
+            archive.finish().unwrap();
+            let name = function.file_name().unwrap().to_str().unwrap();
+            let named = [format!("CodeUri: {name}\n"), format!("Code: {name}\n")];
+            assert!(named.iter().any(|line| text.contains(line)), "{}: {name}", template.display());
+            for line in named {
+                text = text.replace(&line, &line.replace('\n', ".zip\n"));
+            }
+        }
+    }
+    std::fs::write(template, text).unwrap();
 }
 
 /// The command line, built with the feature `aws`. Nothing is compiled for it that the tests don't compile.
