@@ -5,6 +5,7 @@
 
 mod account_region;
 mod aggregate;
+mod aside;
 mod changes;
 mod classes;
 mod continued;
@@ -21,6 +22,7 @@ mod view;
 
 pub use self::{
     aggregate::{StoredAggregate, StoredAggregateError, StoredAggregates},
+    aside::{SetAside, set_aside},
     continued::{Continued, Outdated, audit_after, continue_audit, explain_finding_after, fit},
     exceptions::except,
     options::{AuditOptions, Periods},

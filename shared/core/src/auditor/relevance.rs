@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     arn::{AccountId, Region},
@@ -54,6 +55,25 @@ impl<'m> Relevance<'m> {
         is_rare(listed) || self.is_named_by(listed) || (!self.guarded.is_empty() && self.is_concerned_by(listed))
     }
 
+    /// A digest of all names by which changes are selected here and by [`Watched`].
+    pub(super) fn watched(&self, watched: Watched<'_>) -> String {
+        let guarded = self.guarded.iter().flat_map(|(account, name)| [&**account, name.as_str()]);
+        let stems = self.stems.iter().map(String::as_str);
+        let stores = watched.log_stores.iter().map(String::as_str);
+        let keys = watched.guardrail_keys.short_names();
+        let mut digest = Sha256::new();
+        for (kind, names) in
+            [("guarded", guarded.collect::<Vec<_>>()), ("stems", stems.collect()), ("stores", stores.collect()), ("keys", keys.collect())]
+        {
+            for name in std::iter::once(kind).chain(names) {
+                // The length keeps one name from being taken for two.
+                digest.update((name.len() as u64).to_le_bytes());
+                digest.update(name);
+            }
+        }
+        hex::encode(digest.finalize().iter().take(16).copied().collect::<Vec<u8>>())
+    }
+
     fn is_named_by(&self, listed: &PackedChange<'_>) -> bool {
         [self.guards.as_str(), "BedrockAPIKey-"].iter().any(|text| listed.mentions(text))
             || self.stems.iter().any(|stem| listed.mentions(stem))
@@ -84,7 +104,7 @@ impl Watched<'_> {
         let mut blind: BTreeSet<(&str, &str)> = BTreeSet::new();
         let watched = listed.into_iter().filter_map(|listed| {
             let (service, operation) = listed.operation();
-            if !["kms", "logs", "s3"].contains(&service) || self.stems.iter().any(|stem| listed.mentions(stem)) {
+            if !Self::is_of_many(&listed) || self.names_auditor(&listed) {
                 return Some(with_document_as_text(listed.to_change()));
             }
             let (key, change) = listed.to_change();
@@ -96,6 +116,20 @@ impl Watched<'_> {
             is_kept.then_some((key, change))
         });
         watched.collect()
+    }
+
+    /// Whether a change is of a service in which accounts have many resources that no rule looks at.
+    pub(super) fn is_of_many(listed: &PackedChange<'_>) -> bool {
+        ["kms", "logs", "s3"].contains(&listed.operation().0)
+    }
+
+    /// Whether a change names something that is watched.
+    pub(super) fn may_name(self, listed: &PackedChange<'_>, change: &Change) -> bool {
+        self.names_auditor(listed) || self.names_one(change)
+    }
+
+    fn names_auditor(self, listed: &PackedChange<'_>) -> bool {
+        self.stems.iter().any(|stem| listed.mentions(stem))
     }
 
     fn names_one(self, change: &Change) -> bool {

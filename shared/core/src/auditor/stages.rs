@@ -93,6 +93,8 @@ pub struct Audit {
     /// The next time at which a missing heartbeat becomes a finding, if none is recorded until then; `None` if none is expected. The hub
     /// schedules its next fold by it.
     pub silent_at: Option<Timestamp>,
+    /// A digest of the names by which changes were selected that rules look at: of identities, keys, buckets, log groups, and the auditor's own resources.
+    pub watched: String,
 }
 
 /// Audits what was collected, in five stages, each of which takes the value of the one before it.
@@ -279,6 +281,7 @@ pub(super) fn check_changes(judged: Judged, options: &AuditOptions<'_>) -> Check
     let mut by_owner: Vec<_> = by_owner.into_values().collect();
     by_owner.sort_by_key(|listed| Reverse(listed.len()));
     let watched = Watched { log_stores: &stores, guardrail_keys: &guardrail_keys, stems: &stems };
+    audit.watched = relevance.watched(watched);
     let look = |listed: Vec<PackedChange<'_>>| {
         let own: Vec<(ChangeKey, Change)> = watched.only(listed, options.selection);
         let mut rules_of_changes = ChangeRules::default();

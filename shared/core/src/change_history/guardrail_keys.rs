@@ -56,6 +56,11 @@ impl GuardrailKeys {
         keys
     }
 
+    /// The names of which one has to be in a change that [may name](Self::may_be_named_by) a key.
+    pub(crate) fn short_names(&self) -> impl Iterator<Item = &str> {
+        self.short.iter().map(String::as_str)
+    }
+
     /// Whether any guardrail is known. Otherwise no key can be told from that of a guardrail.
     pub(crate) fn knows_guardrails(&self) -> bool {
         self.knows_guardrails
