@@ -44,11 +44,12 @@ use std::{
 };
 
 use audit_core::{
-    auditor::{self, AuditOptions, Outdated, Periods, Selection},
+    auditor::{self, Audit, AuditOptions, Outdated, Periods, Selection},
     config::Configuration,
     finding::{Finding, Status},
     organization::Organization,
     timestamp::Timestamp,
+    world::World,
 };
 use serde::{Deserialize, Serialize};
 
@@ -156,6 +157,14 @@ struct Judged {
     folded: Folded,
     /// Whether there was no time for all rollups. Those that are left are made by the next fold.
     is_cut_short: bool,
+}
+
+/// The audit of an account, and what it rests on; its facts are used up.
+struct AuditOfAccount {
+    evidence: AccountEvidence,
+    files: Vec<File>,
+    world: World,
+    audit: Audit,
 }
 
 impl Fold<S3Bucket> {
@@ -302,16 +311,20 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         enough: Instant,
     ) -> Result<Result<Judged, Outdated>, CallError> {
         let partitions = &known.partitions;
-        let mut evidence = self.evidence(account, known, scope).await?;
+        let options = AuditOptions { configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
+        let Ok(mut judged) = self.audit(account, known, scope, &options).await? else { return Ok(Err(Outdated)) };
+        if known.past.as_ref().is_some_and(|past| past.facts.watched != judged.audit.watched) {
+            // A change that was set aside when it was sealed may be of something that is watched by now.
+            let Some(known) = self.with_aside(account, known).await? else { return Ok(Err(Outdated)) };
+            judged = match self.audit(account, &known, scope, &options).await? {
+                Ok(judged) => judged,
+                Err(outdated) => return Ok(Err(outdated)),
+            };
+        }
+        let AuditOfAccount { mut evidence, files, world, audit } = judged;
         // What is written below ends a quarantine, or puts the account into it as far as there is no room for it.
         let quarantine = (scope == Scope::Everything).then(|| self.quarantine_after(&evidence)).flatten();
         evidence.quarantine = quarantine.clone().or(evidence.quarantine);
-        let (files, world) = self.world_of(account, &evidence).await?;
-        let options = AuditOptions { configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
-        let facts = std::mem::take(&mut evidence.facts);
-        let Ok(audit) = auditor::audit_after(known.calls(), facts, world.clone(), &options, Periods::Hours) else {
-            return Ok(Err(Outdated));
-        };
         let hourly = Hourly::of(&audit);
         let organization = organization_in(&files);
         let Ok(own) = self.own_findings(account, &evidence, &world, organization.as_ref(), known, &options) else {
@@ -343,6 +356,21 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let is_cut_short = self.roll_up(&hours, partitions, &hourly, index, &evidence, ticket, enough).await?;
         self.forget_expired(account, &evidence, partitions).await?;
         Ok(Ok(Judged { folded, is_cut_short }))
+    }
+
+    /// Reads the evidence about an account, and audits it.
+    async fn audit(
+        &self,
+        account: &str,
+        known: &KnownHours,
+        scope: Scope,
+        options: &AuditOptions<'_>,
+    ) -> Result<Result<AuditOfAccount, Outdated>, CallError> {
+        let mut evidence = self.evidence(account, known, scope).await?;
+        let (files, world) = self.world_of(account, &evidence).await?;
+        let facts = std::mem::take(&mut evidence.facts);
+        let audit = auditor::audit_after(known.calls(), facts, world.clone(), options, Periods::Hours);
+        Ok(audit.map(|audit| AuditOfAccount { evidence, files, world, audit }))
     }
 
     /// Writes findings that are new or differ, and deletes those that the facts no longer give.

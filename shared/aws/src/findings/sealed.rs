@@ -20,6 +20,8 @@ pub struct Checkpoint {
     pub slot: u32,
     /// The hash of the object that holds all facts but calls.
     pub facts: String,
+    /// The hash of the object that holds changes which are set aside.
+    pub aside: String,
     /// The hash of the object that holds the sums of calls.
     pub calls: String,
     /// The hash of the object that lists the partitions.

@@ -13,7 +13,7 @@ use audit_core::{
 use super::{
     Fold, Hours,
     partition_cache::FactsRead,
-    sealed::KnownHours,
+    sealed::{KnownHours, Past},
     verified_hours::{broken_chains, verified_hours},
 };
 use crate::{
@@ -175,10 +175,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         // The hub's facts come first: of a change that both report, the hub's version is taken.
         read.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
         let past = known.past.as_ref();
-        let sealed: &[(Partition, Read)] = past.map(|past| past.facts.facts.as_slice()).unwrap_or_default();
+        let sealed = || past.into_iter().flat_map(Past::facts);
         let open = || read.iter().flat_map(|(partition, facts)| facts.iter().map(move |read| (partition, read)));
         let of_later = || later.iter().flat_map(|(partition, facts)| facts.iter().map(move |read| (partition, read)));
-        let digests = || open().chain(of_later()).chain(sealed.iter().map(|(partition, read)| (partition, read)));
+        let digests = || open().chain(of_later()).chain(sealed().map(|(partition, read)| (partition, read)));
         let verified = verified_hours(digests());
         for (account_region, gap) in broken_chains(digests()) {
             evidence.gaps.entry((account_region, gap.missing.clone())).or_default().push(gap);
@@ -190,7 +190,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let mut all_verified = !(known.partitions.is_empty() && past.is_none()) && evidence.left_out.iter().all(is_replaced);
         all_verified &= past.is_none_or(|past| past.facts.all_verified);
         let collects = matches!(scope, Scope::Sealing(_));
-        for (partition, read) in sealed {
+        for (partition, read) in sealed() {
             self.add(&mut evidence, partition, read, false, collects);
         }
         if let Some(past) = past {

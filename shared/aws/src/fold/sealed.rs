@@ -41,7 +41,7 @@ use crate::{
     bucket::Bucket,
     error::{CallError, ErrorKind},
     findings::{Checkpoint, Checkpoints, PartitionState},
-    observations::Item,
+    observations::{Item, Read},
     partition::Partition,
     queue::Queue,
 };
@@ -56,6 +56,8 @@ pub(super) struct Past {
     /// The first hour that isn't sealed.
     pub(super) until: i64,
     pub(super) facts: Arc<SealedFacts>,
+    /// Changes that are set aside, once they are needed: something is watched that wasn't when they were sealed, or hours are sealed.
+    pub(super) aside: Option<Arc<SealedFacts>>,
     pub(super) calls: Arc<SealedCalls>,
 }
 
@@ -81,7 +83,12 @@ impl Past {
 
     /// The bytes that it takes in memory, approximately.
     pub(super) fn bytes(&self) -> u64 {
-        self.facts.bytes + self.calls.bytes
+        self.facts.bytes + self.aside.as_ref().map_or(0, |aside| aside.bytes) + self.calls.bytes
+    }
+
+    /// All facts but calls, as far as they were read.
+    pub(super) fn facts(&self) -> impl Iterator<Item = &(Partition, Read)> {
+        self.facts.facts.iter().chain(self.aside.iter().flat_map(|aside| &aside.facts))
     }
 }
 
@@ -140,10 +147,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let past = self.past(account, latest).await?;
         let is_in_force = known.checkpoints.opening == 0 && self.distrusted(account, &known.checkpoints) == 0;
         let is_late = |past: &Past| partitions.keys().any(|partition| past.holds(partition)) || self.late_kept(past, &known.kept).is_some();
-        match past.filter(|past| is_in_force && !is_late(past)) {
-            Some(past) => Ok(KnownHours { partitions, past: Some(past), ..known }),
-            None => self.all_partitions(account).await,
+        if let Some(past) = past.filter(|past| is_in_force && !is_late(past))
+            && let Some(known) = self.with_aside(account, &KnownHours { partitions, past: Some(past), ..known }).await?
+        {
+            return Ok(known);
         }
+        self.all_partitions(account).await
     }
 
     /// All partitions of an account, sealed or not, as those that aren't.
@@ -173,7 +182,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     async fn past(&self, account: &str, checkpoint: &Checkpoint) -> Result<Option<Past>, CallError> {
         let bucket = self.world.bucket();
         let (facts, calls) = (self.sealed.facts(bucket, account, checkpoint).await?, self.sealed.calls(bucket, account, checkpoint).await?);
-        Ok(facts.zip(calls).map(|(facts, calls)| Past { until: checkpoint.until, facts, calls }))
+        Ok(facts.zip(calls).map(|(facts, calls)| Past { until: checkpoint.until, facts, aside: None, calls }))
+    }
+
+    /// What is known of an account, with the changes of sealed hours that are set aside; `None` if they can't be read.
+    pub(super) async fn with_aside(&self, account: &str, known: &KnownHours) -> Result<Option<KnownHours>, CallError> {
+        let (Some(past), Some(latest)) = (&known.past, known.checkpoints.checkpoints.first()) else { return Ok(Some(known.clone())) };
+        let aside = self.sealed.aside(self.world.bucket(), account, latest).await?;
+        Ok(aside.map(|aside| KnownHours { past: Some(Past { aside: Some(aside), ..past.clone() }), ..known.clone() }))
     }
 
     /// The facts of sealed hours but calls of another account, and its partitions that aren't sealed. Where they can't be read, that account is judged,

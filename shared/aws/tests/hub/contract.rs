@@ -533,8 +533,8 @@ async fn what_concerns_other_accounts_is_as_of_the_latest_fold(tables: &Tables) 
 
 async fn checkpoints_follow_each_other(findings: &Findings) {
     let checkpoint = |until| {
-        let [facts, calls, partitions, trust] = ["f", "c", "p", "t"].map(str::to_owned);
-        Checkpoint { until, slot: 0, facts, calls, partitions, trust }
+        let [facts, aside, calls, partitions, trust] = ["f", "a", "c", "p", "t"].map(str::to_owned);
+        Checkpoint { until, slot: 0, facts, aside, calls, partitions, trust }
     };
     let with = |until| Checkpoints { checkpoints: vec![checkpoint(until)], opening: 1, is_off: true, ..Checkpoints::default() };
     let none = findings.checkpoints(MEMBER).await.unwrap();

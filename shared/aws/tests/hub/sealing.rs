@@ -97,17 +97,43 @@ fn enforced(account: &str, number: u64, minute: u64) -> Value {
     record
 }
 
+/// A change of a KMS key.
+fn of_key(account: &str, operation: &str, number: u64, minute: u64, key: &str) -> Value {
+    let parameters = json!({"keyId": format!("arn:aws:kms:us-east-1:{account}:{key}")});
+    let mut record = history::record(account, operation, number, minute, &parameters);
+    record["eventSource"] = json!("kms.amazonaws.com");
+    record
+}
+
+/// A change of a role that has nothing to do with guardrails.
+fn role_policy(account: &str, number: u64, minute: u64) -> Value {
+    let document =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}).to_string();
+    let parameters = json!({"roleName": format!("role-{}", number % 3), "policyName": "p", "policyDocument": document});
+    let mut record = history::record(account, "PutRolePolicy", number, minute, &parameters);
+    record["eventSource"] = json!("iam.amazonaws.com");
+    record
+}
+
 fn history(random: &mut Random) -> Vec<Value> {
     let mut records = Vec::new();
     for number in 0..(6 + random.below(14)) {
         let (account, minute) = (if random.below(3) == 0 { OTHER } else { MEMBER }, random.below(600));
-        records.push(match random.below(13) {
+        records.push(match random.below(16) {
             0 | 1 => history::guarded_call(account, number, minute, GUARDRAIL),
             2 => history::evaluation(account, random.below(number + 1), minute, GUARDRAIL),
             3 => history::record(account, "DeleteEnforcedGuardrailConfiguration", number, minute, &json!({"configId": "c1"})),
             4 => history::record(MANAGEMENT, "AttachPolicy", number, minute, &json!({"policyId": "p-1", "targetId": account})),
             5 => history::record(account, "DeleteGuardrail", number, minute, &json!({"guardrailIdentifier": GUARDRAIL})),
             6 => enforced(account, number, minute),
+            9 | 10 => of_key(
+                account,
+                if random.below(2) == 0 { "DisableKey" } else { "RetireGrant" },
+                number,
+                minute,
+                &format!("key/{}", random.below(3)),
+            ),
+            11 => role_policy(account, number, minute),
             7 => history::record(
                 MANAGEMENT,
                 "UpdateGuardrail",
@@ -253,7 +279,7 @@ async fn a_policy_that_is_dated_back_into_sealed_hours_judges_them_anew() {
 #[tokio::test]
 async fn objects_that_are_lost_or_damaged_are_made_again() {
     let records: Vec<Value> = (0..8).map(|number| history::call(MEMBER, number, number * 40)).collect();
-    for name in ["facts", "calls", "partitions"] {
+    for name in ["facts", "aside", "calls", "partitions"] {
         for damage in [None, Some(vec![200, 2, 3])] {
             let (tables, bucket) = (tables().await, bare().await);
             report(&tables, &records).await;
@@ -447,4 +473,38 @@ async fn a_hub_that_believes_others_than_it_did_seals_anew() {
     assert!(matches!(attempted, Ok(Attempted::Folded(_))), "{attempted:?}");
     assert_eq!(concluded(&sealed).await, concluded(&open).await);
     assert_eq!(index_of(&sealed, MEMBER).await.0, 0);
+}
+
+/// Most changes of keys are of keys that no rule looks at, and are set aside when they are sealed. Later a guardrail is known that one of them encrypts.
+#[tokio::test]
+async fn a_change_that_was_set_aside_counts_once_its_key_is_watched() {
+    let endpoint = endpoint().await;
+    let mut records: Vec<Value> =
+        (0..9).map(|number| of_key(MANAGEMENT, "DisableKey", number, number * 60, &format!("key/{number}"))).collect();
+    records.extend((9..40).map(|number| of_key(MANAGEMENT, "RetireGrant", number, number * 10, "key/4")));
+    let [open, sealed] = [tables_at(&endpoint).await, tables_at(&endpoint).await];
+    let [of_open, bucket] = [bare().await, bare().await];
+    for tables in [&open, &sealed] {
+        report(tables, &records).await;
+    }
+    open.fold_all(&open.fold(&of_open, trust())).await;
+    sealed.fold_all(&at_once(&sealed, &bucket, trust())).await;
+    let before = concluded(&open).await;
+    assert_eq!(concluded(&sealed).await, before);
+    let size = async |name: &str| bucket.get(&format!("sealed/{MANAGEMENT}/0/{name}")).await.unwrap().unwrap().len();
+    assert!(size("aside").await > size("facts").await, "{} and {}", size("aside").await, size("facts").await);
+
+    let guardrail = json!({"guardrailId": "required1", "guardrailArn": GUARDRAIL, "name": "required", "version": "1", "status": "READY",
+        "kmsKeyArn": format!("arn:aws:kms:us-east-1:{MANAGEMENT}:key/4")});
+    for bucket in [&of_open, &bucket] {
+        let key = format!("world/guardrails/{MANAGEMENT}/us-east-1/required1/1@20261121T100000Z.json");
+        bucket.put(&key, guardrail.to_string().into_bytes()).await.unwrap();
+    }
+    for judging in [open.fold(&of_open, trust()), at_once(&sealed, &bucket, trust())] {
+        let attempted = judging.attempt(&FoldTask::new(MANAGEMENT, u64::MAX), no_deadline()).await;
+        assert!(matches!(attempted, Ok(Attempted::Folded(_))), "{attempted:?}");
+    }
+    assert_eq!(concluded(&sealed).await, concluded(&open).await);
+    assert!(concluded(&open).await.iter().any(|(_, finding)| finding.contains("guardrail-key-disabled")));
+    assert_eq!(index_of(&sealed, MANAGEMENT).await.0, 0, "nothing was opened");
 }

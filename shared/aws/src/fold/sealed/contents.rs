@@ -18,7 +18,7 @@ use crate::{
     fact::{Content, Fact},
     findings::{Note, PartitionState, Volume},
     observations::Read,
-    partition::{AccountRegion, Partition},
+    partition::{AccountRegion, Partition, Source},
     trust::Trust,
 };
 
@@ -50,6 +50,8 @@ pub(in crate::fold) struct SealedFacts {
     pub(in crate::fold) kept: BTreeSet<String>,
     /// Whether the organization's trail vouches for all hours of which the account itself reported.
     pub(in crate::fold) all_verified: bool,
+    /// The [`Audit::watched`](audit_core::auditor::Audit::watched) for which changes are set aside.
+    pub(in crate::fold) watched: String,
     /// The bytes of the object when it is unpacked.
     pub(super) bytes: u64,
 }
@@ -72,6 +74,7 @@ struct StoredFacts {
     facts: Vec<StoredFact>,
     notes: Vec<Note>,
     kept: BTreeSet<String>,
+    watched: String,
     all_verified: bool,
 }
 
@@ -106,25 +109,38 @@ struct StoredPartition {
     bytes: u64,
 }
 
-/// The bytes of facts to seal, with the notes about their hours and the names of items of which first versions are among them.
-pub(super) fn pack_facts(
-    facts: &[(Partition, Content)],
-    notes: Vec<Note>,
-    kept: BTreeSet<String>,
-    all_verified: bool,
-) -> Result<Vec<u8>, UnusableObject> {
-    let mut stored = Vec::with_capacity(facts.len());
+/// What is known of facts to seal, besides themselves.
+#[derive(Debug, Default)]
+pub(super) struct AboutFacts {
+    /// [`SealedFacts::notes`].
+    pub(super) notes: Vec<Note>,
+    /// [`SealedFacts::kept`].
+    pub(super) kept: BTreeSet<String>,
+    /// [`SealedFacts::watched`].
+    pub(super) watched: String,
+    /// [`SealedFacts::all_verified`].
+    pub(super) all_verified: bool,
+}
+
+/// The bytes of facts to seal.
+pub(super) fn pack_facts(facts: &[(Partition, Content)], about: AboutFacts) -> Result<Vec<u8>, UnusableObject> {
+    // The hub's facts come first: of a change that both report, the hub's version is taken.
+    let mut ordered: Vec<(bool, StoredFact)> = Vec::with_capacity(facts.len());
     for (partition, content) in facts {
         let Some(json) = content.json().map_err(|_| UnusableObject::Damaged)? else { continue };
-        stored.push(StoredFact { partition: partition.key(), kind: content.kind().to_owned(), json });
+        let fact = StoredFact { partition: partition.key(), kind: content.kind().to_owned(), json };
+        ordered.push((partition.source == Source::Account, fact));
     }
     // The same facts are the same bytes, in whatever order partitions were read.
-    stored.sort_by(|a, b| (&a.partition, &a.kind, &a.json).cmp(&(&b.partition, &b.kind, &b.json)));
-    pack(&StoredFacts { facts: stored, notes, kept, all_verified })
+    ordered.sort_by(|(a_reports, a), (b_reports, b)| {
+        (a_reports, &a.partition, &a.kind, &a.json).cmp(&(b_reports, &b.partition, &b.kind, &b.json))
+    });
+    let AboutFacts { notes, kept, watched, all_verified } = about;
+    pack(&StoredFacts { facts: ordered.into_iter().map(|(_, fact)| fact).collect(), notes, kept, watched, all_verified })
 }
 
 pub(super) fn unpack_facts(bytes: &[u8]) -> Result<SealedFacts, UnusableObject> {
-    let (StoredFacts { facts, notes, kept, all_verified }, bytes) = unpack(bytes)?;
+    let (StoredFacts { facts, notes, kept, watched, all_verified }, bytes) = unpack(bytes)?;
     let fact = |StoredFact { partition, kind, json }: StoredFact| {
         let partition = Partition::parse(&partition).ok_or(UnusableObject::Damaged)?;
         let content = Content::of_json(&kind, json.as_bytes()).ok().flatten().ok_or(UnusableObject::Damaged)?;
@@ -133,7 +149,7 @@ pub(super) fn unpack_facts(bytes: &[u8]) -> Result<SealedFacts, UnusableObject> 
         Ok((partition, Read { sort_key: String::new(), fact }))
     };
     let facts = facts.into_iter().map(fact).collect::<Result<_, UnusableObject>>()?;
-    Ok(SealedFacts { facts, notes: notes.into_iter().collect(), kept, all_verified, bytes })
+    Ok(SealedFacts { facts, notes: notes.into_iter().collect(), kept, watched, all_verified, bytes })
 }
 
 pub(super) fn pack_calls(sealed: &SealedCalls) -> Result<Vec<u8>, UnusableObject> {
@@ -300,7 +316,7 @@ impl NeededTimes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fact::VerifiedFact, partition::Source};
+    use crate::fact::{GapFact, VerifiedFact};
 
     /// A trail may rest for months before its digests begin anew, and the time in between is vouched for by nothing.
     #[test]
@@ -315,5 +331,17 @@ mod tests {
         let needed = still_needed(digests, &Trust { organization: true, ..Trust::default() }, 1_000);
         let hours: Vec<_> = needed.iter().filter_map(|(partition, _)| partition.hour).collect();
         assert_eq!(hours, [11, 8]);
+    }
+
+    /// A member may report a change under the ids of one that the trail has, with other contents. Which of the two counts is decided by the order.
+    #[test]
+    fn the_hubs_facts_come_before_those_of_the_account() {
+        let partition = |source, hour| Partition { source, account_region: AccountRegion::new("222233334444", "us-east-1"), hour };
+        let gap =
+            |detail: &str| Content::Gap(GapFact { missing: "trail".to_owned(), time: start_of(10), detail: detail.to_owned(), count: 1 });
+        let facts = [(partition(Source::Account, Some(9)), gap("a")), (partition(Source::Hub, Some(10)), gap("b"))];
+        let sealed = unpack_facts(&pack_facts(&facts, AboutFacts::default()).unwrap()).unwrap();
+        let sources: Vec<Source> = sealed.facts.iter().map(|(partition, _)| partition.source).collect();
+        assert_eq!(sources, [Source::Hub, Source::Account]);
     }
 }

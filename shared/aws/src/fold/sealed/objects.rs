@@ -17,13 +17,14 @@ use crate::{
 /// The prefix of sealed hours in the hub's bucket.
 pub(crate) const PREFIX: &str = "sealed/";
 
-/// Bytes of unpacked objects that are kept in memory, of facts and of calls each.
-const REMEMBERED: u64 = 32 << 20;
+/// Bytes of unpacked objects that are kept in memory, of each kind.
+const REMEMBERED: u64 = 24 << 20;
 
 /// The objects that an instance has read.
 #[derive(Debug, Default)]
 pub(in crate::fold) struct SealedObjects {
     facts: Recent<SealedFacts>,
+    aside: Recent<SealedFacts>,
     calls: Recent<SealedCalls>,
 }
 
@@ -60,8 +61,10 @@ impl<T> Recent<T> {
 /// The kinds of objects of a checkpoint.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
-    /// All facts but calls.
+    /// All facts but calls, and but those that are set aside.
     OtherFacts,
+    /// Changes that can lead to no finding as long as the same is watched.
+    Aside,
     Calls,
     Partitions,
 }
@@ -70,6 +73,7 @@ impl Kind {
     fn key(self, account: &str, slot: u32) -> String {
         let name = match self {
             Kind::OtherFacts => "facts",
+            Kind::Aside => "aside",
             Kind::Calls => "calls",
             Kind::Partitions => "partitions",
         };
@@ -79,6 +83,7 @@ impl Kind {
     fn hash(self, checkpoint: &Checkpoint) -> &str {
         match self {
             Kind::OtherFacts => &checkpoint.facts,
+            Kind::Aside => &checkpoint.aside,
             Kind::Calls => &checkpoint.calls,
             Kind::Partitions => &checkpoint.partitions,
         }
@@ -101,6 +106,11 @@ impl SealedObjects {
     /// The facts of a checkpoint; `None` if they can't be used.
     pub(super) async fn facts(&self, bucket: &impl Bucket, account: &str, of: &Checkpoint) -> Result<Option<Arc<SealedFacts>>, CallError> {
         read(bucket, account, of, Kind::OtherFacts, &self.facts, unpack_facts, |facts| facts.bytes).await
+    }
+
+    /// The changes of a checkpoint that are set aside; `None` if they can't be used.
+    pub(super) async fn aside(&self, bucket: &impl Bucket, account: &str, of: &Checkpoint) -> Result<Option<Arc<SealedFacts>>, CallError> {
+        read(bucket, account, of, Kind::Aside, &self.aside, unpack_facts, |facts| facts.bytes).await
     }
 
     /// The sums of calls of a checkpoint; `None` if they can't be used.

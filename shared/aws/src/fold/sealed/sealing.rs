@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use audit_core::{
-    auditor::{self, AuditOptions, Outdated, Periods, Selection, StoredAggregates},
+    auditor::{self, AuditOptions, Outdated, Periods, Selection, SetAside, StoredAggregates},
     config::Configuration,
 };
 
 use super::{
     KnownHours,
-    contents::{SealedCalls, SealedPartitions, pack_calls, pack_facts, pack_partitions, still_needed},
+    contents::{AboutFacts, SealedCalls, SealedPartitions, pack_calls, pack_facts, pack_partitions, still_needed},
     objects::{Kind, partitions, put},
     opening::partition_and_name,
 };
@@ -18,6 +18,7 @@ use crate::{
     bucket::Bucket,
     clock::{hour_of, start_of},
     error::{CallError, ErrorKind},
+    fact::Content,
     findings::{AccountIndex, Checkpoint, Checkpoints, PartitionState},
     fold::{
         Fold,
@@ -46,6 +47,14 @@ const UNKNOWN_SIZE: u64 = 1 << 20;
 
 const HOURS_A_DAY: i64 = 24;
 
+/// What is written of hours that are sealed.
+struct Contents {
+    evidence: AccountEvidence,
+    /// The changes to set aside.
+    aside: SetAside,
+    calls: SealedCalls,
+}
+
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Seals hours of an account that are due, as many as there is room for, and returns what is known then; `None` if nothing was sealed.
     pub(in crate::fold) async fn seal(
@@ -59,12 +68,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         if known.checkpoints.is_off || known.is_kept_cut || known.bytes_of_past() > self.room / FOR_PAST {
             return Ok(Ok(None));
         }
+        let Some(known) = &self.with_aside(account, known).await? else { return Ok(Err(Outdated)) };
         let Some((until, chosen, evidence)) = self.to_seal(account, known).await? else { return Ok(Ok(None)) };
         let (_, world) = self.world_of(account, &evidence).await?;
         let now = self.clock.now();
         let options = AuditOptions { configuration, selection: &Selection::default(), now, threads: 1 };
         let not_at_hand = |_: &BTreeSet<_>, _: &mut _| Err(Outdated);
         let sums = auditor::continue_audit(known.calls(), evidence.facts.clone(), world.clone(), &options, Periods::Hours, not_at_hand);
+        let aside = auditor::set_aside(evidence.facts.clone(), world.clone(), &options);
         let plain = Configuration::default();
         let options = AuditOptions { configuration: &plain, ..options };
         let claimed =
@@ -79,7 +90,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             claimed: with(known.claimed(), claimed.aggregates),
             ..SealedCalls::default()
         };
-        let Some(checkpoints) = self.write_sealed(account, known, until, &chosen, evidence, &calls).await? else {
+        let Some(checkpoints) = self.write_sealed(account, known, until, &chosen, Contents { evidence, aside, calls }).await? else {
             return Ok(Ok(None));
         };
         let sealed: Vec<(Partition, u64)> = chosen.iter().map(|(partition, state)| (partition.clone(), state.version)).collect();
@@ -160,8 +171,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         known: &KnownHours,
         until: i64,
         chosen: &BTreeMap<Partition, PartitionState>,
-        evidence: AccountEvidence,
-        calls: &SealedCalls,
+        Contents { evidence, aside, calls }: Contents,
     ) -> Result<Option<Checkpoints>, CallError> {
         let bucket = self.world.bucket();
         let unwritable = |error| CallError::new("seal hours", ErrorKind::Refused, error);
@@ -175,17 +185,25 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         };
         list.retain(|partition, _| partition.hour.is_some_and(|hour| hour >= oldest));
         list.extend(chosen.iter().map(|(partition, state)| (partition.clone(), rolled_up(*state))));
-        let facts = still_needed(evidence.to_seal, &self.trust, until);
+        let is_aside = |(partition, content): &(Partition, Content)| {
+            let Content::Change(change) = content else { return false };
+            aside.changes.contains(&change.key(&partition.account_region.account))
+        };
+        let (to_set_aside, facts): (Vec<_>, Vec<_>) = still_needed(evidence.to_seal, &self.trust, until).into_iter().partition(is_aside);
         let notes = evidence.notes_of_partitions.into_iter().filter(|note| note.time >= start_of(oldest)).collect();
         let names = known.kept.iter().filter_map(partition_and_name);
         let kept = names.filter(|(partition, _)| partition.hour.is_some_and(|hour| (oldest..until).contains(&hour)));
-        let facts = pack_facts(&facts, notes, kept.map(|(_, name)| name).collect(), evidence.all_verified).map_err(unwritable)?;
+        let kept = kept.map(|(_, name)| name).collect();
+        let about = AboutFacts { notes, kept, watched: aside.watched, all_verified: evidence.all_verified };
+        let facts = pack_facts(&facts, about).map_err(unwritable)?;
+        let set_aside = pack_facts(&to_set_aside, AboutFacts::default()).map_err(unwritable)?;
         let slot = free_slot(&known.checkpoints);
         let checkpoint = Checkpoint {
             until,
             slot,
             facts: put(bucket, account, slot, Kind::OtherFacts, facts).await?,
-            calls: put(bucket, account, slot, Kind::Calls, pack_calls(calls).map_err(unwritable)?).await?,
+            aside: put(bucket, account, slot, Kind::Aside, set_aside).await?,
+            calls: put(bucket, account, slot, Kind::Calls, pack_calls(&calls).map_err(unwritable)?).await?,
             partitions: put(bucket, account, slot, Kind::Partitions, pack_partitions(&list).map_err(unwritable)?).await?,
             trust: self.trust.basis(account),
         };
@@ -240,7 +258,8 @@ mod tests {
 
     fn checkpoint(until: i64) -> Checkpoint {
         let slot = u32::try_from(until).unwrap();
-        Checkpoint { until, slot, facts: String::new(), calls: String::new(), partitions: String::new(), trust: String::new() }
+        let none = String::new;
+        Checkpoint { until, slot, facts: none(), aside: none(), calls: none(), partitions: none(), trust: none() }
     }
 
     #[test]
