@@ -40,7 +40,7 @@ impl Engine {
         let mut child = shell.spawn().unwrap();
         let stdin = child.stdin.take();
         let engine = Engine { port, child, stdin };
-        until(Duration::from_mins(1), "the engine answers", || TcpStream::connect(("127.0.0.1", port)).ok());
+        until(Duration::from_mins(5), "the engine answers", || TcpStream::connect(("127.0.0.1", port)).ok());
         engine
     }
 
@@ -53,7 +53,7 @@ impl Engine {
     /// A client with credentials of an account.
     #[must_use]
     pub fn client(&self, account: &str) -> Client {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_mins(2)));
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_mins(5)));
         let agent = config.build().into();
         Client { agent, endpoint: self.endpoint(), account: account.to_owned(), region: "us-east-1".to_owned() }
     }
@@ -103,7 +103,7 @@ impl Client {
         }
         let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         self.query("cloudformation", &fields).unwrap_or_else(|error| panic!("{name}: {error}"));
-        until(Duration::from_mins(2), "the stack is complete", || {
+        until(Duration::from_mins(5), "the stack is complete", || {
             let stack = self.query("cloudformation", &[("Action", "DescribeStacks"), ("StackName", name)]).unwrap();
             let status = between(&stack, "<StackStatus>", "</StackStatus>").unwrap_or_default().to_owned();
             if status == "CREATE_COMPLETE" {

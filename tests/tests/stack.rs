@@ -21,7 +21,7 @@ use end_to_end::{
 use serde_json::{Value, json};
 
 /// The longest time to wait for a result, more than it takes on a busy machine.
-const TIMEOUT: Duration = Duration::from_mins(3);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A case of `events/`, moved to another account.
 struct Happened {

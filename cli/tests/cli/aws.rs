@@ -369,7 +369,7 @@ fn a_snapshot_that_was_killed_goes_on() {
     let mut killed = command(&double, MANAGEMENT, &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
     while !switches.hanging.load(Ordering::SeqCst) {
-        assert!(start.elapsed() < Duration::from_mins(1) && killed.try_wait().unwrap().is_none(), "it should hang by now");
+        assert!(start.elapsed() < Duration::from_mins(5) && killed.try_wait().unwrap().is_none(), "it should hang by now");
         std::thread::sleep(Duration::from_millis(20));
     }
     killed.kill().unwrap();

@@ -372,7 +372,7 @@ impl Function {
 
     /// Waits until a condition holds.
     pub async fn until<T>(&self, what: &str, look: impl Fn(&Received) -> Option<T>) -> T {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(5);
         loop {
             if let Some(seen) = look(&self.services.seen.lock().unwrap()) {
                 return seen;
