@@ -31,8 +31,11 @@ pub(super) static STEP: Step = Step {
     name: "tests",
     what: "unit, table, property, snapshot and documentation tests",
     run: || {
-        let names = suites()?.into_iter().filter(|suite| suite.package != END_TO_END).map(|suite| suite.name);
-        let tests = run_suites(&["--lib", "--bins"], names)?;
+        let names = tested("test")?.into_iter().filter(|suite| suite.package != END_TO_END).map(|suite| suite.name);
+        // `--bins` would compile and run tests of programs that have none, too.
+        let programs: Vec<_> = tested("bin")?.into_iter().map(|program| format!("--bin={}", program.name)).collect();
+        let units: Vec<_> = std::iter::once("--lib").chain(programs.iter().map(String::as_str)).collect();
+        let tests = run_suites(&units, names)?;
         let examples = run_suites(&["--doc"], std::iter::empty())?;
         Ok(together([tests, examples]))
     },
@@ -42,7 +45,7 @@ pub(super) static DEPLOYED: Step = Step {
     name: END_TO_END,
     what: "tests of templates, policies, documents and the deployed stack",
     run: || {
-        let suites = suites()?.into_iter().filter(|suite| suite.package == END_TO_END);
+        let suites = tested("test")?.into_iter().filter(|suite| suite.package == END_TO_END);
         let mut names: Vec<_> = suites.map(|suite| suite.name).collect();
         // Those that may take longest come first, so that no lane is left with a long one at the end.
         names.sort_by_key(|name| Reverse(budget::of_suite(name)));
@@ -67,14 +70,14 @@ fn of_workspace(subcommand: &str) -> std::process::Command {
     command
 }
 
-/// A file of tests, or a folder of them, that is a program of its own.
+/// A program with tests. Of the kind `test` it is a file of tests, or a folder of them.
 struct Suite {
     package: String,
     name: String,
 }
 
-/// All suites of the workspace.
-fn suites() -> anyhow::Result<Vec<Suite>> {
+/// All programs of the workspace that are of this kind of cargo's and have tests.
+fn tested(kind: &str) -> anyhow::Result<Vec<Suite>> {
     #[derive(Deserialize)]
     struct Workspace {
         packages: Vec<Package>,
@@ -88,11 +91,12 @@ fn suites() -> anyhow::Result<Vec<Suite>> {
     struct Target {
         name: String,
         kind: Vec<String>,
+        test: bool,
     }
     let output = cargo().args(["metadata", "--no-deps", "--format-version", "1", "--locked"]).output()?;
     let workspace: Workspace = serde_json::from_slice(&output.stdout).context("failed to read what `cargo metadata` printed")?;
     let of_package = |package: Package| {
-        let tests = package.targets.into_iter().filter(|target| target.kind.iter().any(|kind| kind == "test"));
+        let tests = package.targets.into_iter().filter(|target| target.test && target.kind.iter().any(|of| of == kind));
         tests.map(move |target| Suite { package: package.name.clone(), name: target.name })
     };
     Ok(workspace.packages.into_iter().flat_map(of_package).collect())
