@@ -13,6 +13,7 @@
 //!           fold
 //!             ├─ sealed           what is known of older hours: sums of calls, and the facts that still count
 //!             ├─ evidence         the facts of the latest hours, each as far as it is believed, the hub's own first
+//!             │    ├─ of_others            what other accounts report that bears on this one
 //!             │    ├─ partition_cache      reads partitions, and again only those that changed
 //!             │    └─ verified_hours       hours that the organization's trail vouches for
 //!             ├─ configuration    what the team requires
@@ -63,7 +64,7 @@ use self::{
     evidence::{AccountEvidence, Scope},
     partition_cache::PartitionCache,
     rollups::Hourly,
-    sealed::{KnownHours, SEALED_AFTER_HOURS, SealedObjects},
+    sealed::{KnownHours, LATE_AGAIN_HOURS, NotYet, SEALED_AFTER_HOURS, SealedObjects},
 };
 pub use crate::trust::Trust;
 use crate::{
@@ -105,6 +106,8 @@ pub struct Fold<B, Q = SqsQueue> {
     room: u64,
     /// Hours after which an hour is sealed.
     sealed_after_hours: i64,
+    /// Hours for which nothing is opened again for what an account reports late.
+    late_again_hours: i64,
 }
 
 /// Requests that a schedule or a person sends.
@@ -224,6 +227,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             facts_ttl_days,
             room,
             sealed_after_hours: SEALED_AFTER_HOURS,
+            late_again_hours: LATE_AGAIN_HOURS,
         }
     }
 
@@ -234,8 +238,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// Judges the facts of an account, and writes the findings that differ and rollups, with the account's index as it was read before
-    /// anything else. After `enough`, no further hours are sealed and no further rollup is begun. `None` while it isn't known which facts there are: nothing
-    /// is judged then.
+    /// anything else. After `enough`, no further hours are opened or sealed and no further rollup is begun.
     async fn judge(
         &self,
         account: &str,
@@ -243,21 +246,28 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         scope: Scope,
         configuration: &Configuration,
         enough: Instant,
-    ) -> Result<Option<Judged>, CallError> {
+    ) -> Result<Result<Judged, NotYet>, CallError> {
         self.refold_all_accounts(account).await?;
         // Taken before anything is read: of two folds, the one with the later ticket has read everything that the other has.
         let ticket = self.findings.ticket(account).await?;
-        let Some(mut known) = self.known(account).await? else { return Ok(None) };
+        let mut known = match self.known(account, enough).await? {
+            Ok(known) => known,
+            Err(not_yet) => return Ok(Err(not_yet)),
+        };
+        // An attempt that was ended by its time or memory may have been by sealing.
+        let seals = scope == Scope::Everything && index.attempts <= 1;
         // Each turn opens hours again whose sums are outdated, twice as many as the one before; in the end none are sealed.
         let mut turns = 0;
         loop {
             // Hours that were sealed anew, and whose sums didn't fit again, stay open until the next fold.
-            let sealing = if scope == Scope::Everything && turns < SEALED_ANEW {
+            let sealing = if seals && turns < SEALED_ANEW {
                 self.seal_due(account, known, &index, configuration, ticket, enough).await?
             } else {
                 Ok((known, false))
             };
             let judged = match sealing {
+                // There is no room for what is open, and the next fold seals more of it.
+                Ok((sealed, true)) if self.open_bytes(&sealed) > self.room => return Ok(Err(NotYet::NoTime)),
                 Ok((sealed, is_sealing_left)) => {
                     known = sealed;
                     let judged = self.judge_known(account, &mut index, scope, configuration, ticket, &known, enough).await?;
@@ -269,13 +279,20 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 }
             };
             match judged {
-                Ok(judged) => return Ok(Some(judged)),
-                Err(Outdated) => self.open_outdated(account, &known, 1 << turns).await?,
+                Ok(judged) => return Ok(Ok(judged)),
+                Err(Outdated) if self.open_outdated(account, &known, 1 << turns, enough).await? => turns += 1,
+                Err(Outdated) => return Ok(Err(NotYet::NoTime)),
             }
-            turns += 1;
-            let Some(opened) = self.known(account).await? else { return Ok(None) };
-            known = opened;
+            known = match self.known(account, enough).await? {
+                Ok(known) => known,
+                Err(not_yet) => return Ok(Err(not_yet)),
+            };
         }
+    }
+
+    /// The bytes of the facts that aren't sealed, as far as the index knows, with those of what is known of sealed hours.
+    fn open_bytes(&self, known: &KnownHours) -> u64 {
+        known.bytes_of_past() + known.partitions.iter().map(|(partition, state)| self.size_of(partition, state)).sum::<u64>()
     }
 
     /// Seals the hours that are due. Returns what is known then, and whether hours are left to seal; or what was known, if its sums are outdated.
@@ -334,7 +351,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             // Rollups that were made meanwhile lack what wasn't read.
             index.rebuilds = self.findings.raise_rebuilds(account).await?;
         }
-        self.notify_affected_accounts(account, &audit.findings, &evidence).await?;
+        self.notify_affected_accounts(account, &audit.findings, &evidence, ticket).await?;
         self.record_draft_callers(account, &evidence, ticket).await?;
         let mut found: Vec<Finding> = audit.findings.into_iter().filter(|finding| finding.account.as_str() == account).collect();
         found.extend(own);
@@ -427,8 +444,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             return before.map(|before| Quarantine { until: Some(now), ..before });
         };
         let problem = format!(
-            "facts of {} hours are left out, because a fold has room for {} MB, or because too many of them were written ahead of their time; \
-             the first: {}",
+            "facts of {} hours are left out, because a fold has room for {} MB, or because too many of them were written ahead of their time or \
+             came after their hours were sealed; the first: {}",
             evidence.left_out.len(),
             self.room >> 20,
             first.key()

@@ -49,8 +49,7 @@ impl Trust {
 
     /// What decides whether an account's facts are believed, to be compared with what decided earlier.
     pub(crate) fn basis(&self, account: &str) -> String {
-        let (organization, believed) = (self.organization, self.is_believed(account));
-        format!("organization={organization} believed={believed} management={}", self.management_account.as_deref().unwrap_or_default())
+        format!("organization={} believed={}", self.organization, self.is_believed(account))
     }
 
     /// A change as far as it is believed. What an account reports about itself may make verdicts worse, never better, and never unknown.

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Findings, Volume,
+    Findings,
     account_index::PLACES,
     items::{account_key, from_json, key, number, text, timestamp, to_json, written},
 };
@@ -39,11 +39,23 @@ impl Findings {
         ticket.ok_or_else(|| CallError::new("take a ticket", ErrorKind::Retryable, "the answer holds no number"))
     }
 
-    /// Records that changes in a partition of another account concern this account. Returns whether that is new.
-    pub async fn note_concern(&self, account: &str, partition: &Partition) -> Result<bool, CallError> {
-        let mut item = key(&account_key(account), &format!("CONCERN#{}", partition.key()));
-        item.insert("entity".to_owned(), AttributeValue::S("CONCERN".to_owned()));
-        Ok(self.put_new(&self.table, item, "note a concern").await? != Volume::default())
+    /// Records the partitions of the account `by` whose changes concern this account, unless a later fold of that account has.
+    pub async fn note_concerns(&self, account: &str, by: &str, partitions: &BTreeSet<Partition>, ticket: i64) -> Result<bool, CallError> {
+        let keys: Vec<String> = partitions.iter().map(Partition::key).collect();
+        self.put_of_fold(key(&account_key(account), &format!("CONCERN#{by}")), "partitions", &keys, ticket).await
+    }
+
+    /// Digests of what an account's last fold recorded as concerning other accounts, by account.
+    pub async fn told(&self, account: &str) -> Result<BTreeMap<String, String>, CallError> {
+        match self.get_item(&account_key(account), TOLD).await? {
+            Some(item) => from_json(text(&item, "told").unwrap_or("{}")),
+            None => Ok(BTreeMap::new()),
+        }
+    }
+
+    /// Stores digests of what an account recorded as concerning other accounts, unless a later fold of the account did.
+    pub async fn put_told(&self, account: &str, told: &BTreeMap<String, String>, ticket: i64) -> Result<bool, CallError> {
+        self.put_of_fold(key(&account_key(account), TOLD), "told", told, ticket).await
     }
 
     /// Records that the index of an account was repaired, by a message with this version, unless one with a later version did.
@@ -65,8 +77,14 @@ impl Findings {
 
     /// The partitions of other accounts whose changes concern this account.
     pub async fn concerns(&self, account: &str) -> Result<BTreeSet<Partition>, CallError> {
-        let items = query_all(&self.aws, &self.table, &account_key(account), Some("CONCERN#"), true).await?;
-        Ok(items.iter().filter_map(|item| Partition::parse(text(item, "sk")?.strip_prefix("CONCERN#")?)).collect())
+        let mut concerns = BTreeSet::new();
+        for item in query_all(&self.aws, &self.table, &account_key(account), Some("CONCERN#"), true).await? {
+            let keys: Vec<String> = from_json(text(&item, "partitions").unwrap_or("[]"))?;
+            concerns.extend(keys.iter().filter_map(|key| Partition::parse(key)));
+            // An earlier release wrote an item for each partition.
+            concerns.extend(text(&item, "sk").and_then(|sk| Partition::parse(sk.strip_prefix("CONCERN#")?)));
+        }
+        Ok(concerns)
     }
 
     /// Records with the owner of guardrails that calls of the account `by` request their DRAFTs, unless a later fold of that account has.
@@ -143,3 +161,5 @@ impl Findings {
 const HORIZON: &str = "HORIZON";
 
 const REPAIRED: &str = "REPAIRED";
+
+const TOLD: &str = "TOLD";

@@ -44,8 +44,12 @@ pub struct Checkpoints {
     /// The time since which partitions of sealed hours are looked for in the table of facts, because the list of them can't be read. Until they are found
     /// the account isn't judged.
     pub lost_since: Option<Timestamp>,
+    /// The time at which hours were last opened for something that came late of what the account reports itself.
+    pub opened_late_at: Option<Timestamp>,
     /// Whether no hour of the account is sealed until somebody asks for it.
     pub is_off: bool,
+    /// The version of the task that asked last for hours to be sealed, or not to be.
+    pub asked: u64,
 }
 
 const SEALED: &str = "SEALED";

@@ -26,7 +26,7 @@ use audit_core::{
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use serde::{Deserialize, Serialize};
 
-use super::{Fold, Folded, Request, evidence::Scope, hub_findings};
+use super::{Fold, Folded, Request, evidence::Scope, hub_findings, sealed::NotYet};
 use crate::{
     bucket::Bucket,
     error::{BoxError, CallError, ErrorKind, chain, warn},
@@ -104,7 +104,7 @@ pub enum Attempted {
     Waits,
     /// It was put into quarantine, or stays there.
     Quarantined,
-    /// A part of its index was repaired, and another message repairs the rest.
+    /// A part of its index was repaired, or of its hours opened or sealed, and another message does the rest.
     HandedOn,
 }
 
@@ -119,13 +119,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let account = task.account.as_str();
         // A repair writes only what there is, and needs no fold: it is never lost because the account can't be judged, and failing it is no
         // failure of the account.
+        if task.is_of_sealed && !self.are_partitions_lost(account).await? {
+            // Another message has found them.
+            return Ok(Attempted::Answered);
+        }
         if let Some(since) = task.repair_since
             && let Some(rest) = self.repair(task, since, enough).await?
         {
-            let version = self.findings.raise_version(account, Raised::default()).await?;
-            let rest = FoldTask { version, repair_since: Some(rest), ..task.clone() };
-            self.folds.send_in_order(&[rest.ordered()]).await?;
-            return Ok(Attempted::HandedOn);
+            return self.hand_on(&FoldTask { repair_since: Some(rest), ..task.clone() }).await;
         }
         if task.repair_since.is_some() {
             self.findings.note_repaired(account, task.version).await?;
@@ -133,10 +134,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         if task.is_of_sealed {
             self.note_found(account).await?;
         }
-        match task.sealing {
-            Some(true) => self.turn_sealing_on(account).await?,
-            Some(false) => self.open_all(account, Some(true)).await?,
-            None => {}
+        if let Some(is_on) = task.sealing {
+            self.turn_sealing(account, is_on, task.version).await?;
+            if !is_on && !self.open_all(account, enough).await? {
+                return self.hand_on(task).await;
+            }
         }
         // What was judged meanwhile was what the index named and what was remembered, so that a repair or rebuild is never answered. Somebody
         // asked for it, and so it doesn't wait either.
@@ -175,7 +177,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let judging = Box::pin(async {
             if task.is_rebuild {
                 self.cache.forget();
-                self.open_all(account, None).await?;
+                if !self.open_all(account, enough).await? {
+                    return Ok(Err(NotYet::NoTime));
+                }
             }
             self.judge(account, index, scope, &configuration, enough).await
         });
@@ -183,11 +187,15 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             .await
             .unwrap_or_else(|_| Err(CallError::new("judge an account", ErrorKind::Refused, "it takes longer than the function may work")));
         match judged {
-            Ok(None) => {
+            Ok(Err(not_yet)) => {
                 self.findings.excuse_fold(account).await?;
-                Ok(Attempted::Waits)
+                match not_yet {
+                    NotYet::IsRepaired => Ok(Attempted::Waits),
+                    // Hours that are being opened are opened further by whatever fold comes next, so that what was asked for needn't be asked again.
+                    NotYet::NoTime => self.hand_on(&FoldTask::new(account, task.version)).await,
+                }
             }
-            Ok(Some(judged)) => {
+            Ok(Ok(judged)) => {
                 if judged.is_cut_short {
                     self.send_to_fold(account).await?;
                 }
@@ -210,6 +218,13 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Has another message of the account's group go on with a task.
+    async fn hand_on(&self, task: &FoldTask) -> Result<Attempted, CallError> {
+        let version = self.findings.raise_version(&task.account, Raised::default()).await?;
+        self.folds.send_in_order(&[FoldTask { version, ..task.clone() }.ordered()]).await?;
+        Ok(Attempted::HandedOn)
     }
 
     /// Has an account judged, by the next message of its group.

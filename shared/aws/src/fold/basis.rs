@@ -36,13 +36,13 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     pub async fn basis(&self, account: &str) -> Result<Basis, CallError> {
         let configuration = self.configuration_in_force().await?;
         let known = self.known_as_it_is(account).await?;
-        let evidence = self.evidence(account, &known, Scope::Everything).await?;
+        let evidence = self.evidence(account, &known, Scope::ToExplain).await?;
         let (_, world) = self.world_of(account, &evidence).await?;
         let options = AuditOptions { configuration: &configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
         if auditor::fit(known.calls(), evidence.facts.clone(), world.clone(), &options) {
             return Ok(Basis { facts: evidence.facts, earlier: known.calls(), world, configuration });
         }
-        let evidence = self.evidence(account, &self.all_partitions(account).await?, Scope::Everything).await?;
+        let evidence = self.evidence(account, &self.all_partitions(account).await?, Scope::ToExplain).await?;
         let (_, world) = self.world_of(account, &evidence).await?;
         Ok(Basis { facts: evidence.facts, earlier: StoredAggregates::new(), world, configuration })
     }

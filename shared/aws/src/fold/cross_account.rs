@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::{Fold, evidence::AccountEvidence, organization_in};
 use crate::{
     bucket::Bucket,
+    clock::hour_of,
     error::{CallError, panicked},
     fact::digest,
     findings::Requested,
@@ -26,8 +27,7 @@ const AT_ONCE: usize = 16;
 /// Guardrails of other accounts that are recorded for one account. More of them add nothing to the findings.
 const DRAFTS: usize = 500;
 
-/// Hours of an account in which changes behind a finding of another are noted with that one, the latest ones of a Region first. Each takes two requests of
-/// each fold.
+/// Partitions of an account that are recorded with another one whose findings they are behind, the latest ones. The other account's fold reads them all.
 const CONCERNS: usize = 200;
 
 /// Characters that the ARN of a guardrail has at most (docs/aws/enforcement.md#resource-policies).
@@ -73,28 +73,45 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 
     /// Records changes of this account with the accounts whose findings name them, such as one that enforced a guardrail which was deleted
-    /// here.
+    /// here, and has these accounts judged.
     pub(super) async fn notify_affected_accounts(
         &self,
         account: &str,
         found: &[Finding],
         evidence: &AccountEvidence,
+        ticket: i64,
     ) -> Result<(), CallError> {
-        for finding in found.iter().filter(|finding| finding.account.as_str() != account) {
-            for (partition, changes) in changes_behind(finding, evidence).into_iter().rev().take(CONCERNS) {
-                if self.findings.note_concern(&finding.account, partition).await? {
-                    // The fact below may be there from before the table of findings was lost, and then the stream tells of nothing.
-                    self.send_to_fold(&finding.account).await?;
-                }
-                // The fact is the same each time, until there are other changes, so that only the first one makes the stream fold the other account.
-                let Some((time, _)) = changes.first() else { continue };
-                let account_region = AccountRegion::new(finding.account.as_str(), finding.region.as_str());
-                let events: Vec<&str> = changes.iter().map(|(_, event)| *event).collect();
-                let because = format!("{} in {}", digest(events.join(" ").as_bytes()), partition.key());
-                self.observations.request_fold(account_region, *time, vec![because]).await?;
+        let before = self.findings.told(account).await?;
+        let concerns = changes_behind(account, found, evidence, hour_of(self.oldest()));
+        let mut told: BTreeMap<String, String> = concerns.iter().map(|(other, concern)| (other.clone(), concern.digest())).collect();
+        if evidence.is_partial() {
+            // What was found before may rest on what is left out now.
+            for (other, digest) in &before {
+                told.entry(other.clone()).or_insert_with(|| digest.clone());
             }
         }
-        Ok(())
+        if told == before {
+            return Ok(());
+        }
+        let others: BTreeSet<&String> = before.keys().chain(told.keys()).collect();
+        for other in others.into_iter().filter(|other| before.get(*other) != told.get(*other)) {
+            let concern = concerns.get(other);
+            let mut partitions: BTreeSet<Partition> = concern.iter().flat_map(|concern| concern.changes.keys().cloned()).collect();
+            if evidence.is_partial() {
+                let known = self.findings.concerns(other).await?;
+                partitions.extend(known.into_iter().filter(|partition| partition.account_region.account == account));
+            }
+            self.findings.note_concerns(other, account, &partitions, ticket).await?;
+            if let Some(concern) = concern.filter(|_| !before.contains_key(other)) {
+                // It makes an account known of which nothing was ever heard. What an account says of the past must not date it.
+                let account_region = AccountRegion::new(other.as_str(), concern.region.as_str());
+                let time = evidence.latest.unwrap_or_else(|| self.clock.now());
+                self.observations.request_fold(account_region, time, vec![format!("something in {account}")]).await?;
+            }
+            self.send_to_fold(other).await?;
+        }
+        // Last: a fold that is ended before tells them again.
+        self.findings.put_told(account, &told, ticket).await.map(|_| ())
     }
 
     /// Records with the owners of guardrails whose DRAFTs this account's calls request. Weakening a DRAFT that is in use raises a finding's
@@ -145,20 +162,65 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     }
 }
 
-/// The changes of an account behind a finding of another: times and event ids by partition. A finding names its first and last changes only; those in
-/// between are of the same operations, and that some of them are behind something else does no harm.
-fn changes_behind<'e>(finding: &Finding, evidence: &'e AccountEvidence) -> BTreeMap<&'e Partition, BTreeSet<(Timestamp, &'e str)>> {
-    let named = || finding.events.iter().filter_map(|event| evidence.own_changes.get(event));
-    let operations: BTreeSet<&str> = named().map(|change| change.operation.as_str()).collect();
-    let is_between = |time: Timestamp| finding.first_seen <= Some(time) && Some(time) <= finding.last_seen;
-    let mut behind: BTreeMap<&Partition, BTreeSet<(Timestamp, &str)>> = BTreeMap::new();
+/// Changes of an account that concern another one.
+#[derive(Debug, Default)]
+struct Concern<'e> {
+    /// The Region of one of the findings.
+    region: String,
+    /// The event ids by partition.
+    changes: BTreeMap<Partition, BTreeSet<&'e str>>,
+}
+
+impl Concern<'_> {
+    fn digest(&self) -> String {
+        let partition = |(partition, events): (&Partition, &BTreeSet<&str>)| {
+            let events: Vec<&str> = events.iter().copied().collect();
+            format!("{} {}", partition.key(), events.join(" "))
+        };
+        digest(self.changes.iter().map(partition).collect::<Vec<_>>().join("\n").as_bytes())
+    }
+}
+
+/// The changes of an account behind findings of others, by account. A finding names its first and last changes only; those in between are of the same
+/// operations, and that some of them are behind something else does no harm.
+fn changes_behind<'e>(account: &str, found: &[Finding], evidence: &'e AccountEvidence, oldest: i64) -> BTreeMap<String, Concern<'e>> {
+    let mut by_operation: BTreeMap<&str, BTreeSet<(Timestamp, &str, &Partition)>> = BTreeMap::new();
     for (event, change) in &evidence.own_changes {
-        let is_behind = operations.contains(change.operation.as_str()) && is_between(change.time);
-        if is_behind || finding.events.contains(event) {
-            behind.entry(&change.partition).or_default().insert((change.time, event.as_str()));
+        by_operation.entry(&change.operation).or_default().insert((change.time, event, &change.partition));
+    }
+    let mut spans: BTreeMap<(&str, &str), (Timestamp, Timestamp)> = BTreeMap::new();
+    let mut concerns: BTreeMap<String, Concern<'e>> = BTreeMap::new();
+    for finding in found.iter().filter(|finding| finding.account.as_str() != account) {
+        for change in finding.events.iter().filter_map(|event| evidence.own_changes.get(event)) {
+            let (first, last) = (finding.first_seen.unwrap_or(change.time), finding.last_seen.unwrap_or(change.time));
+            let span = spans.entry((finding.account.as_str(), change.operation.as_str())).or_insert((first, last));
+            *span = (span.0.min(first).min(change.time), span.1.max(last).max(change.time));
+            concerns.entry(finding.account.to_string()).or_default().region = finding.region.to_string();
         }
     }
-    behind
+    for ((other, operation), (first, last)) in spans {
+        let Some(concern) = concerns.get_mut(other) else { continue };
+        let latest_first = by_operation.get(operation).into_iter().flatten().rev().skip_while(|(time, ..)| *time > last);
+        let mut partitions = BTreeSet::new();
+        for (_, event, partition) in latest_first.take_while(|(time, ..)| *time >= first) {
+            partitions.insert(*partition);
+            if partitions.len() > CONCERNS {
+                break;
+            }
+            if partition.hour.is_none_or(|hour| hour >= oldest) {
+                concern.changes.entry((*partition).clone()).or_default().insert(event);
+            }
+        }
+    }
+    for concern in concerns.values_mut() {
+        let mut hours: Vec<Option<i64>> = concern.changes.keys().map(|partition| partition.hour).collect();
+        hours.sort_unstable_by(|a, b| b.cmp(a));
+        if let Some(too_early) = hours.get(CONCERNS) {
+            concern.changes.retain(|partition, _| partition.hour > *too_early);
+        }
+    }
+    concerns.retain(|_, concern| !concern.changes.is_empty());
+    concerns
 }
 
 /// The account of a guardrail, if it is named by an ARN of plausible length.

@@ -1,6 +1,11 @@
 //! The evidence about one account: all facts that were reported about it, each as far as the hub believes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod of_others;
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use audit_core::{
     auditor::StoredAggregate,
@@ -29,13 +34,6 @@ use crate::{
     queue::Queue,
 };
 
-/// Partitions of another account that are held at once while its changes of the organization are looked for.
-const OTHERS_AT_ONCE: usize = 4;
-
-/// The part of a fold's room that other accounts' changes may take which concern the account. Others write them, and must not be able to end
-/// the fold.
-const FOR_CONCERNS: u64 = 8;
-
 /// Partitions of expired hours for which a fold has no room and of which it finds out whether anything is left in them, at most.
 const EXPIRED_AT_ONCE: usize = 64;
 
@@ -44,6 +42,8 @@ const EXPIRED_AT_ONCE: usize = 64;
 pub(super) enum Scope {
     /// All that is known of it, as far as there is room.
     Everything,
+    /// The same, for whoever asks: nothing is written or sent.
+    ToExplain,
     /// What the hub read itself, or took from the organization's trail, and what is sealed.
     OfHub,
     /// Only the hours before this one, in order to seal them.
@@ -98,8 +98,10 @@ pub(super) struct AccountEvidence {
     ahead: BTreeSet<String>,
     /// Partitions without facts.
     pub(super) empty: Vec<Partition>,
-    /// Partitions of what the account reports about itself that were not read.
+    /// Partitions that were not read.
     pub(super) left_out: BTreeSet<Partition>,
+    /// Whether some of what the hub read itself, or took from the organization's trail, wasn't read.
+    is_hub_left_out: bool,
     /// The hours that the organization's trail vouches for.
     verified: Hours,
     /// The hours in which the account reported more than is read.
@@ -123,13 +125,14 @@ impl AccountEvidence {
     /// Whether it can be proved that calls of an hour were covered: the trail vouches for it, or all is known that was reported.
     pub(super) fn is_provable(&self, account_region: &AccountRegion, hour: Option<i64>) -> bool {
         let hour = (account_region.clone(), hour);
-        self.verified.contains(&hour) || !(self.is_partial() || self.is_distrusted || self.flooded.contains(&hour))
+        !self.is_hub_left_out && self.verified.contains(&hour) || !(self.is_partial() || self.is_distrusted || self.flooded.contains(&hour))
     }
 
     /// Whether calls of an hour are left out, and the trail doesn't have them instead.
     pub(super) fn lacks_calls(&self, account_region: &AccountRegion, hour: Option<i64>) -> bool {
-        let of_account = Partition { source: Source::Account, account_region: account_region.clone(), hour };
-        self.left_out.contains(&of_account) && !self.verified.contains(&(account_region.clone(), hour))
+        let of_source = |source| Partition { source, account_region: account_region.clone(), hour };
+        self.left_out.contains(&of_source(Source::Hub))
+            || self.left_out.contains(&of_source(Source::Account)) && !self.verified.contains(&(account_region.clone(), hour))
     }
 
     fn add_change(&mut self, key: &ChangeKey, change: &Change) {
@@ -152,34 +155,17 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         evidence.refused = self.findings.refused(account).await?.into_iter().filter(|refused| refused.last > self.oldest()).collect();
         evidence.is_rewritten |= evidence.refused.iter().any(|refused| refused.reason == Refusal::Kept.as_str());
         evidence.quarantine = self.findings.quarantine(account).await?;
-        let (own, of_hub): (BTreeMap<_, _>, BTreeMap<_, _>) = known
-            .partitions
-            .iter()
-            .map(|(partition, state)| (partition.clone(), *state))
-            .partition(|(partition, _)| self.trust.is_self_reported(partition));
-        let mut read = self.cache.read(&of_hub, self.room).await?;
-        let bytes_of = |read: &FactsRead| read.iter().map(|(_, facts)| facts.volume.bytes).sum::<u64>();
-        let room_beside = |read: &FactsRead| self.room.saturating_sub(bytes_of(read)).saturating_sub(known.bytes_of_past());
-        if scope == Scope::OfHub {
-            evidence.left_out = own.into_keys().collect();
-        } else {
-            let (distrusted, own): (BTreeMap<_, _>, BTreeMap<_, _>) = own.into_iter().partition(|(_, state)| state.is_ahead);
-            let (own, left_out) = self.cache.read_what_fits(&own, room_beside(&read)).await?;
-            read.extend(own);
-            evidence.left_out = left_out.into_iter().chain(distrusted.into_keys()).collect();
-            self.forget_what_expired(&mut evidence).await?;
-        }
-        // Where some of them are left out, what is sealed may not fit the state that a fold finds, which then opens it again.
-        let (mut later, _) = self.cache.read_what_fits(&known.later, room_beside(&read)).await?;
-        later.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
-        // The hub's facts come first: of a change that both report, the hub's version is taken.
-        read.sort_by(|(a, _), (b, _)| (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a)));
+        let (read, later) = self.read_facts(known, scope, &mut evidence).await?;
         let past = known.past.as_ref();
         let sealed = || past.into_iter().flat_map(Past::facts);
         let open = || read.iter().flat_map(|(partition, facts)| facts.iter().map(move |read| (partition, read)));
         let of_later = || later.iter().flat_map(|(partition, facts)| facts.iter().map(move |read| (partition, read)));
         let digests = || open().chain(of_later()).chain(sealed().map(|(partition, read)| (partition, read)));
-        let verified = verified_hours(digests());
+        let mut verified = verified_hours(digests());
+        // Nothing vouches for an hour of which the hub's own facts aren't read.
+        verified.retain(|(account_region, hour)| {
+            !evidence.left_out.contains(&Partition { source: Source::Hub, account_region: account_region.clone(), hour: *hour })
+        });
         for (account_region, gap) in broken_chains(digests()) {
             evidence.gaps.entry((account_region, gap.missing.clone())).or_default().push(gap);
         }
@@ -225,7 +211,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             let read = Read { sort_key, fact: Fact::from_item(item) };
             let is_to_seal = matches!(scope, Scope::Sealing(until) if partition.hour.is_some_and(|hour| hour < until));
             let is_in_scope = match scope {
-                Scope::Everything => true,
+                Scope::Everything | Scope::ToExplain => true,
                 Scope::OfHub => !self.trust.is_self_reported(&partition),
                 Scope::Sealing(_) => is_to_seal || changes_state(&read),
             };
@@ -238,7 +224,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         evidence.drafts_requested.extend(evidence.facts.drafts_requested());
         evidence.all_verified = all_verified;
         evidence.basis = if all_verified { Basis::Verified } else { Basis::Reported };
-        self.add_organization(&mut evidence, account).await?;
+        self.add_organization(&mut evidence, account, scope).await?;
         self.findings.drafts(account).await?.iter().for_each(|guardrail| evidence.facts.add_draft_request(guardrail));
         evidence.latest = self.findings.latest_time().await?;
         evidence.latest.into_iter().for_each(|latest| evidence.facts.looked_at(latest));
@@ -246,26 +232,44 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(evidence)
     }
 
-    /// Adds changes of other accounts that concern this one, as far as there is room for them.
-    async fn add_concerns(&self, evidence: &mut AccountEvidence, account: &str) -> Result<(), CallError> {
-        let mut room = self.room / FOR_CONCERNS;
-        for partition in self.findings.concerns(account).await? {
-            evidence.concerning.insert(partition.account_region.account.clone());
-            if room == 0 {
-                evidence.left_out.insert(partition);
-                continue;
-            }
-            let (changes, bytes) =
-                self.observations.query_some(&partition, Some("change#"), Volume { bytes: room, ..bounds::READ }).await?;
-            room = room.saturating_sub(bytes);
-            for read in changes {
-                if let Ok(Fact { content: Content::Change(change), .. }) = read.fact {
-                    let key = change.key(&partition.account_region.account);
-                    evidence.add_change(&key, &self.trust.believed(&partition, change.change));
-                }
-            }
+    /// The facts of the partitions that are to be read, as far as there is room: those of the hub first, and of later hours if hours are sealed. Which ones
+    /// are left out is noted with the evidence.
+    async fn read_facts(
+        &self,
+        known: &KnownHours,
+        scope: Scope,
+        evidence: &mut AccountEvidence,
+    ) -> Result<(FactsRead, FactsRead), CallError> {
+        let (own, of_hub): (BTreeMap<_, _>, BTreeMap<_, _>) = known
+            .partitions
+            .iter()
+            .map(|(partition, state)| (partition.clone(), *state))
+            .partition(|(partition, _)| self.trust.is_self_reported(partition));
+        let (mut read, of_hub_left_out) = self.cache.read_latest(&of_hub, self.room.saturating_sub(known.bytes_of_past())).await?;
+        let bytes_of = |read: &FactsRead| read.iter().map(|(_, facts)| facts.volume.bytes).sum::<u64>();
+        let room_beside = |read: &FactsRead| self.room.saturating_sub(bytes_of(read)).saturating_sub(known.bytes_of_past());
+        if scope == Scope::OfHub {
+            evidence.left_out = own.into_keys().collect();
+        } else {
+            let (distrusted, own): (BTreeMap<_, _>, BTreeMap<_, _>) = own.into_iter().partition(|(_, state)| state.is_ahead);
+            let (own, left_out) = self.cache.read_what_fits(&own, room_beside(&read)).await?;
+            read.extend(own);
+            evidence.left_out = left_out.into_iter().chain(distrusted.into_keys()).collect();
         }
-        Ok(())
+        evidence.is_hub_left_out = !of_hub_left_out.is_empty();
+        evidence.left_out.extend(of_hub_left_out);
+        let oldest = hour_of(self.oldest());
+        let sealed_without = known.past.iter().flat_map(|past| &past.facts.left_out).filter(|partition| partition.hour >= Some(oldest));
+        evidence.left_out.extend(known.deferred.iter().chain(sealed_without).cloned());
+        if scope != Scope::OfHub {
+            self.forget_what_expired(evidence).await?;
+        }
+        // Where some of them are left out, what is sealed may not fit the state that a fold finds, which then opens it again.
+        let (mut later, _) = self.cache.read_what_fits(&known.later, room_beside(&read)).await?;
+        later.sort_by(hub_first);
+        // The hub's facts come first: of a change that both report, the hub's version is taken.
+        read.sort_by(hub_first);
+        Ok((read, later))
     }
 
     /// Takes partitions from those that are left out whose facts have all expired. They would never be read, and so never be forgotten.
@@ -276,35 +280,6 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             if !self.observations.holds_facts(&partition).await? {
                 evidence.left_out.remove(&partition);
                 evidence.empty.push(partition);
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds changes of the organization, which other accounts report: the management account, or in an installation without an organization
-    /// any account.
-    async fn add_organization(&self, evidence: &mut AccountEvidence, account: &str) -> Result<(), CallError> {
-        let others: BTreeSet<String> = match &self.trust.management_account {
-            Some(management) => BTreeSet::from([management.clone()]),
-            None if self.trust.organization => BTreeSet::new(),
-            None => self.findings.account_regions().await?.into_iter().map(|account_region| account_region.account).collect(),
-        };
-        for other in others.iter().filter(|other| *other != account) {
-            let (sealed, partitions) = self.facts_of(other).await?;
-            let mut add = |read: &Read| {
-                if let Ok(Fact { content: Content::Change(change), .. }) = &read.fact
-                    && change.is_of_organization()
-                {
-                    evidence.add_change(&change.key(other), &change.change);
-                }
-            };
-            sealed.iter().flat_map(|sealed| &sealed.facts).for_each(|(_, read)| add(read));
-            let partitions: Vec<_> = partitions.into_iter().collect();
-            // A few at a time: all of them may be more than a fold holds, and the other account's size must not stop this one's fold.
-            for some in partitions.chunks(OTHERS_AT_ONCE) {
-                for (_, facts) in self.cache.read(&some.iter().cloned().collect(), self.room).await? {
-                    facts.iter().for_each(&mut add);
-                }
             }
         }
         Ok(())
@@ -383,6 +358,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             }
         }
     }
+}
+
+/// The order in which facts are added: the hub's first, and then the latest.
+fn hub_first<T>((a, _): &(Partition, T), (b, _): &(Partition, T)) -> Ordering {
+    (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a))
 }
 
 /// Whether a fact may change the state by which calls are judged, those of other hours as well.

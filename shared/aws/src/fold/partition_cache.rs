@@ -5,6 +5,7 @@
 //! with and without the cache.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
     ops::Deref,
     sync::{Arc, Mutex, PoisonError},
@@ -85,6 +86,36 @@ impl PartitionCache {
             }
         }
         Ok(read)
+    }
+
+    /// All facts of the latest partitions, as many as there is `room` for, and the partitions that are left out.
+    pub(super) async fn read_latest(
+        &self,
+        partitions: &BTreeMap<Partition, PartitionState>,
+        room: u64,
+    ) -> Result<(FactsRead, Vec<Partition>), CallError> {
+        let mut latest_first: Vec<(&Partition, &PartitionState)> = partitions.iter().collect();
+        // Facts without a time are few, and may bear on all that have one.
+        latest_first.sort_by_key(|(partition, _)| Reverse(partition.hour.unwrap_or(i64::MAX)));
+        let (mut read, mut left_out, mut left) = (FactsRead::new(), Vec::new(), room);
+        let mut is_full = false;
+        for some in latest_first.chunks(AT_ONCE) {
+            if is_full || some.iter().map(|(_, state)| state.volume.bytes).sum::<u64>() > left {
+                is_full = true;
+                left_out.extend(some.iter().map(|(partition, _)| (*partition).clone()));
+                continue;
+            }
+            for (partition, facts) in self.read_some(some, Volume::UNLIMITED).await? {
+                if let Some(rest) = left.checked_sub(facts.volume.bytes) {
+                    left = rest;
+                    read.push((partition, facts));
+                } else {
+                    is_full = true;
+                    left_out.push(partition);
+                }
+            }
+        }
+        Ok((read, left_out))
     }
 
     /// The facts of as many partitions as there is `room` for, the smallest first, and the partitions that are left out. Of each, reading

@@ -101,6 +101,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let mut hours = hours_to_make(partitions, index, hour_of(self.clock.now()));
         let sealed = partitions.keys().map(|partition| (partition.account_region.clone(), partition.hour));
         hours.extend(sealed.filter(|hour| hourly.0.contains_key(hour)));
+        hours.retain(|(account_region, hour)| !evidence.lacks_calls(account_region, *hour));
         for of_hour in &hours {
             let (account_region, hour) = of_hour;
             self.findings.put_rollup(account_region, &hour_text(*hour), &hourly.rollup(of_hour, evidence), ticket).await?;

@@ -27,7 +27,11 @@ mod objects;
 mod opening;
 mod sealing;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use audit_core::auditor::StoredAggregates;
 
@@ -35,6 +39,7 @@ pub(super) use self::objects::SealedObjects;
 use self::{
     contents::{SealedCalls, SealedFacts},
     objects::partitions,
+    opening::Late,
 };
 use super::Fold;
 use crate::{
@@ -49,6 +54,19 @@ use crate::{
 /// Hours after which an hour is sealed. EventBridge delivers for 24 hours, and records of the stream of facts live as long; what comes later opens the
 /// hour again. With this and [`sealing::STEP`] fewer hours are open than the two days after which an account's folds must not cost more.
 pub(super) const SEALED_AFTER_HOURS: i64 = 36;
+
+/// Hours after which hours are opened again for what came late of what an account reports itself, at most. Its administrator decides when that is, and
+/// all hours since have to be sealed again each time.
+pub(super) const LATE_AGAIN_HOURS: i64 = 24;
+
+/// Why an account can't be judged now. Nothing of it is changed, and no attempt counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotYet {
+    /// A repair has to find its facts first. It has a message of its own.
+    IsRepaired,
+    /// Hours are left to open or to seal, and there was no time for it. Another message has to go on.
+    NoTime,
+}
 
 /// What is known of the hours before a checkpoint.
 #[derive(Clone, Debug)]
@@ -65,6 +83,8 @@ pub(super) struct Past {
 #[derive(Clone, Debug, Default)]
 pub(super) struct KnownHours {
     pub(super) partitions: BTreeMap<Partition, PartitionState>,
+    /// Partitions of sealed hours of which something came late that isn't read yet.
+    pub(super) deferred: BTreeSet<Partition>,
     /// While hours are sealed: the partitions of later hours. Of their facts only those count that change the state.
     pub(super) later: BTreeMap<Partition, PartitionState>,
     pub(super) past: Option<Past>,
@@ -108,29 +128,36 @@ impl KnownHours {
 }
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
-    /// What is known of an account. Hours of which facts came after they were sealed, or whose sums can't be used, are opened again. `None` while it isn't
-    /// known which partitions there are: a repair looks for them, and nothing is to be judged before it has ended.
-    pub(super) async fn known(&self, account: &str) -> Result<Option<KnownHours>, CallError> {
+    /// What is known of an account. Hours of which facts came after they were sealed, or whose sums can't be used, are opened again, as long as it isn't
+    /// `enough`.
+    pub(super) async fn known(&self, account: &str, enough: Instant) -> Result<Result<KnownHours, NotYet>, CallError> {
         loop {
             let (checkpoints, mut partitions) = self.checkpoints_and_partitions(account).await?;
             if self.is_lost(account, &checkpoints).await? {
-                return Ok(None);
+                return Ok(Err(NotYet::IsRepaired));
             }
-            let to_open = if checkpoints.opening > 0 { checkpoints.opening } else { self.distrusted(account, &checkpoints) };
+            let to_open = checkpoints.opening.max(self.distrusted(account, &checkpoints)).min(checkpoints.checkpoints.len());
             if to_open > 0 {
-                self.open_again(account, &checkpoints, to_open).await?;
+                if !self.open_again(account, &checkpoints, to_open, &partitions, enough).await? {
+                    return Ok(Err(NotYet::NoTime));
+                }
                 continue;
             }
             let (kept, is_kept_cut) = self.findings.kept(account).await?;
             let known = KnownHours { kept: Arc::new(kept), is_kept_cut, checkpoints, ..KnownHours::default() };
-            let Some(latest) = known.checkpoints.checkpoints.first() else { return Ok(Some(KnownHours { partitions, ..known })) };
-            let Some(past) = self.past(account, latest).await? else {
-                self.open_again(account, &known.checkpoints, 1).await?;
-                continue;
+            let Some(latest) = known.checkpoints.checkpoints.first() else { return Ok(Ok(KnownHours { partitions, ..known })) };
+            let (to_open, checkpoints) = match self.past(account, latest).await? {
+                None => (1, known.checkpoints.clone()),
+                Some(past) => match self.late(account, &known, &past, &mut partitions).await? {
+                    Late::Nothing(deferred) => return Ok(Ok(KnownHours { partitions, deferred, past: Some(past), ..known })),
+                    Late::Since(hour, checkpoints) => {
+                        tracing::info!(account, "facts came for hours that were sealed, which are opened again");
+                        (checkpoints.checkpoints.iter().take_while(|checkpoint| checkpoint.until > hour).count(), checkpoints)
+                    }
+                },
             };
-            match self.late(account, latest, &past, &mut partitions, &known.kept).await? {
-                None => return Ok(Some(KnownHours { partitions, past: Some(past), ..known })),
-                Some(late) => self.open_late(account, &known.checkpoints, late).await?,
+            if !self.open_again(account, &checkpoints, to_open, &partitions, enough).await? {
+                return Ok(Err(NotYet::NoTime));
             }
         }
     }
@@ -146,7 +173,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
         let past = self.past(account, latest).await?;
         let is_in_force = known.checkpoints.opening == 0 && self.distrusted(account, &known.checkpoints) == 0;
-        let is_late = |past: &Past| partitions.keys().any(|partition| past.holds(partition)) || self.late_kept(past, &known.kept).is_some();
+        let is_late = |past: &Past| {
+            let mut believed = partitions.iter().filter(|(_, state)| !state.is_ahead);
+            believed.any(|(partition, _)| past.holds(partition)) || self.late_kept(past, &known.kept).next().is_some()
+        };
         if let Some(past) = past.filter(|past| is_in_force && !is_late(past))
             && let Some(known) = self.with_aside(account, &KnownHours { partitions, past: Some(past), ..known }).await?
         {
@@ -192,11 +222,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(aside.map(|aside| KnownHours { past: Some(Past { aside: Some(aside), ..past.clone() }), ..known.clone() }))
     }
 
-    /// The facts of sealed hours but calls of another account, and its partitions that aren't sealed. Where they can't be read, that account is judged,
-    /// which makes them again, and this one isn't until then: what is missing could be a change of the organization.
+    /// The facts of sealed hours but calls of another account, and its partitions that aren't sealed. Where they can't be read, nothing that rests on them can
+    /// be judged: what is missing could be a change of the organization. If `heals`, that account is judged, which makes them again.
     pub(super) async fn facts_of(
         &self,
         account: &str,
+        heals: bool,
     ) -> Result<(Option<Arc<SealedFacts>>, BTreeMap<Partition, PartitionState>), CallError> {
         let (checkpoints, partitions) = self.checkpoints_and_partitions(account).await?;
         let Some(latest) = checkpoints.checkpoints.first() else { return Ok((None, partitions)) };
@@ -204,7 +235,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             if let Some(facts) = self.sealed.facts(self.world.bucket(), account, latest).await? {
                 return Ok((Some(facts), partitions));
             }
-            self.send_to_fold(account).await?;
+            if heals {
+                self.send_to_fold(account).await?;
+            }
         }
         Err(unreadable(account))
     }
@@ -220,5 +253,11 @@ impl<B, Q> Fold<B, Q> {
     #[must_use]
     pub fn sealing_after(self, hours: i64) -> Self {
         Fold { sealed_after_hours: hours, ..self }
+    }
+
+    /// Opens hours again for what came late of what an account reports itself, if it has not done so for this number of hours.
+    #[must_use]
+    pub fn opening_after(self, hours: i64) -> Self {
+        Fold { late_again_hours: hours, ..self }
     }
 }

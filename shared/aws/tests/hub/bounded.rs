@@ -1,6 +1,8 @@
 //! What the administrator of a member account can make the hub keep, read and judge is bounded. What doesn't fit is a finding, and nothing is
 //! compliant or resolved that it could speak against.
 
+use std::collections::BTreeSet;
+
 use audit_aws::{
     bucket::MemoryBucket,
     fact::{ChangeFact, Content, Fact},
@@ -332,6 +334,7 @@ async fn a_repair_is_not_lost_in_quarantine() {
 async fn what_others_have_ends_no_fold() {
     let tables = tables().await;
     let judging = with_room(&tables, &bare().await, now(), ROOM);
+    let mut concerns = BTreeSet::new();
     for hour in 0..10 {
         flood(&tables, Source::Account, MANAGEMENT, hour * 60 + 1, 80_000).await;
         flood(&tables, Source::Account, OTHER, hour * 60 + 1, 80_000).await;
@@ -342,10 +345,11 @@ async fn what_others_have_ends_no_fold() {
                     .partition;
             tables.findings().note_partition(&partition, Volume { items: 2, bytes: 80_000 }, true).await.unwrap();
             if account == OTHER {
-                tables.findings().note_concern(MEMBER, &partition).await.unwrap();
+                concerns.insert(partition);
             }
         }
     }
+    tables.findings().note_concerns(MEMBER, OTHER, &concerns, 1).await.unwrap();
     report(&tables, &[history::call(MEMBER, 1, 1)]).await;
     let version = tables.findings().raise_version(MEMBER, Raised::default()).await.unwrap();
     let partition = Partition::parse(&format!("{MEMBER}#us-east-1#2026-11-20T10")).unwrap();
@@ -396,4 +400,52 @@ async fn a_refusal_whose_message_was_lost_is_told_again() {
     assert_eq!(found(&tables, MEMBER, "observation-altered").await.len(), 1);
     assert_eq!(judging.router.take(&[record]).await, None);
     assert_eq!(judging.queue.take_ordered(), [], "once it is judged, more of the same is no news");
+}
+
+/// An hour for which no fold has room is sealed as a fold would judge it, without what there is no room for, and holds up no later hour.
+#[tokio::test]
+async fn an_hour_that_is_too_large_is_sealed_without_what_there_is_no_room_for() {
+    let tables = tables().await;
+    let bucket = bare().await;
+    let sealing = || {
+        let judging = with_room(&tables, &bucket, now(), ROOM);
+        Judging { fold: judging.fold.sealing_after(-6), ..judging }
+    };
+    report(&tables, &[history::call(MEMBER, 1, 1), history::call(MEMBER, 2, 61), history::call(MEMBER, 3, 121)]).await;
+    flood(&tables, Source::Account, MEMBER, 61, 700_000).await;
+    tables.fold_all(&sealing()).await;
+    assert_eq!(tables.findings().partitions(MEMBER).await.unwrap().len(), 0, "all hours are sealed");
+    for _ in 0..2 {
+        assert_eq!(unguarded(&tables, MEMBER).await, 2);
+        let gap = gap_in_judging(&tables).await;
+        assert!(gap.status == Status::Open && gap.detail.contains("2026-11-20T11"), "{}", gap.detail);
+        report(&tables, &[history::call(MEMBER, 4, 500)]).await;
+        let version = tables.findings().raise_version(MEMBER, Raised::default()).await.unwrap();
+        sealing().attempt(&FoldTask::new(MEMBER, version), no_deadline()).await.unwrap();
+    }
+}
+
+/// What the hub itself has of an account may be more than a fold holds. The latest of it is judged, and nothing is proved or withdrawn.
+#[tokio::test]
+async fn of_more_than_there_is_room_for_of_the_hubs_own_the_latest_is_judged() {
+    let tables = tables().await;
+    let bucket = covered().await;
+    let judging = with_room(&tables, &bucket, now(), ROOM);
+    report(&tables, &[history::call(MEMBER, 1, 1), history::call(MEMBER, 2, 121)]).await;
+    tables.fold_all(&judging).await;
+    let compliant = Some(Invocations { compliant: 1, ..Invocations::default() });
+    assert_eq!(calls_of_hour(&tables, "2026-11-20T12").await, compliant);
+    for minute in [1, 61] {
+        flood(&tables, Source::Hub, MEMBER, minute, 500_000).await;
+    }
+    tables.fold_all(&judging).await;
+    let gap = gap_in_judging(&tables).await;
+    assert!(gap.status == Status::Open && gap.detail.contains("2026-11-20T10"), "{}", gap.detail);
+    assert_eq!(
+        tables.findings().quarantined().await.unwrap().iter().map(|(_, it)| it.unjudged).collect::<Vec<_>>(),
+        [Unjudged::SomeOfItsOwn]
+    );
+    judging.rebuild().await;
+    let unproved = Some(Invocations { not_provable: 1, ..Invocations::default() });
+    assert_eq!(calls_of_hour(&tables, "2026-11-20T12").await, unproved, "what is left out may speak against it");
 }

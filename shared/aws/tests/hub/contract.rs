@@ -371,8 +371,9 @@ async fn what_a_fold_remembers_comes_back(tables: &Tables) {
     for partition in partitions.iter().chain(&partitions) {
         noted.push(findings.note_partition(partition, Volume { items: 2, bytes: 30 }, true).await.unwrap().unwrap());
         findings.note_account_region(&partition.account_region).await.unwrap();
-        findings.note_concern(MANAGEMENT, partition).await.unwrap();
     }
+    assert!(findings.note_concerns(MANAGEMENT, MEMBER, &partitions, 5).await.unwrap());
+    assert!(!findings.note_concerns(MANAGEMENT, MEMBER, &BTreeSet::new(), 4).await.unwrap(), "a later fold has noted them");
     let known = findings.partitions(MEMBER).await.unwrap();
     let twice = PartitionState { rolled_up: Some(0), volume: Volume { items: 4, bytes: 60 }, ..known[&partition(None)] };
     assert_eq!(noted.iter().map(|noted| noted.is_new).collect::<Vec<_>>(), [true, true, false, false]);

@@ -1,9 +1,14 @@
 //! Tests events in one account that decide about another: the findings don't depend on the order in which accounts are folded, and an
 //! account influences another's findings no more than its calls do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use audit_aws::{fold::Trust, invocations::Message};
+use audit_aws::{
+    findings::Raised,
+    fold::{FoldTask, Trust},
+    invocations::Message,
+    stream::StreamRecord,
+};
 use audit_core::{finding::Finding, severity::Severity};
 use cases::Case;
 use serde_json::{Value, json};
@@ -11,7 +16,7 @@ use serde_json::{Value, json};
 use crate::support::{
     HUB, StateOf, bucket_with,
     history::{self, MANAGEMENT, MEMBER},
-    invocation_auditor, own, tables, world_of,
+    invocation_auditor, no_deadline, own, tables, world_of,
 };
 
 const OTHER: &str = "333344445555";
@@ -144,4 +149,29 @@ async fn the_organizations_trail_is_the_management_accounts_to_stop() {
     let mut forged = stop[0].clone();
     forged["recipientAccountId"] = json!(OTHER);
     assert_eq!(unobserved(&[calls, vec![forged]].concat()).await, 1, "a member has no say in it");
+}
+
+/// A member deletes a guardrail of another account, and then the fact that says so.
+#[tokio::test]
+async fn what_an_account_takes_back_still_counts_for_others() {
+    let tables = tables().await;
+    let fold = tables.fold(&bucket_with(history::bare_world(), None).await, organization(false));
+    let deletion = history::record(MEMBER, "DeleteGuardrail", 1, 5, &json!({"guardrailIdentifier": history::GUARDRAIL}));
+    let body = history::envelope(&deletion);
+    let state = StateOf { account_region: None, files: history::bare_world().into_iter().collect() };
+    assert!(invocation_auditor(&tables, state).take(Some(&own()), &[Message { id: "1", body: &body }]).await.failed.is_empty());
+    tables.fold_all(&fold).await;
+    let before = tables.all_findings().await;
+    assert_eq!(about(&before, "guardrail-deleted", MANAGEMENT).len(), 1, "{before:?}");
+    let fact = tables.inserted().await.into_iter().find(|record| record.sk().starts_with("change#")).unwrap();
+    let key = ["pk", "sk"].into_iter().map(|name| (name.to_owned(), fact.new[name].clone())).collect();
+    tables.aws.dynamodb().delete_item().table_name(&tables.observations).set_key(Some(key)).send().await.unwrap();
+    let removed = StreamRecord { old: fact.new.clone(), new: BTreeMap::new().into_iter().collect(), ..fact };
+    assert_eq!(fold.take(&[removed]).await, None);
+    for account in [MEMBER, MANAGEMENT] {
+        let version = tables.findings().raise_version(account, Raised::default()).await.unwrap();
+        fold.attempt(&FoldTask::new(account, version), no_deadline()).await.unwrap();
+    }
+    let after = tables.all_findings().await;
+    assert_eq!(about(&after, "guardrail-deleted", MANAGEMENT), about(&before, "guardrail-deleted", MANAGEMENT));
 }

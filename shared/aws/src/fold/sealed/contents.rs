@@ -38,6 +38,8 @@ pub(super) enum UnusableObject {
     Form(u8),
     #[error("the object with sealed hours is damaged")]
     Damaged,
+    #[error("what is known of sealed hours takes more than {} MB", UNPACKED >> 20)]
+    TooLarge,
 }
 
 /// All facts of sealed hours but calls, as far as anything can still depend on them.
@@ -50,6 +52,8 @@ pub(in crate::fold) struct SealedFacts {
     pub(in crate::fold) kept: BTreeSet<String>,
     /// Whether the organization's trail vouches for all hours of which the account itself reported.
     pub(in crate::fold) all_verified: bool,
+    /// Partitions that are sealed without what is in them: a fold has no room for an hour that is so large.
+    pub(in crate::fold) left_out: BTreeSet<Partition>,
     /// The [`Audit::watched`](audit_core::auditor::Audit::watched) for which changes are set aside.
     pub(in crate::fold) watched: String,
     /// The bytes of the object when it is unpacked.
@@ -74,6 +78,7 @@ struct StoredFacts {
     facts: Vec<StoredFact>,
     notes: Vec<Note>,
     kept: BTreeSet<String>,
+    left_out: Vec<String>,
     watched: String,
     all_verified: bool,
 }
@@ -116,6 +121,8 @@ pub(super) struct AboutFacts {
     pub(super) notes: Vec<Note>,
     /// [`SealedFacts::kept`].
     pub(super) kept: BTreeSet<String>,
+    /// [`SealedFacts::left_out`].
+    pub(super) left_out: BTreeSet<Partition>,
     /// [`SealedFacts::watched`].
     pub(super) watched: String,
     /// [`SealedFacts::all_verified`].
@@ -135,12 +142,13 @@ pub(super) fn pack_facts(facts: &[(Partition, Content)], about: AboutFacts) -> R
     ordered.sort_by(|(a_reports, a), (b_reports, b)| {
         (a_reports, &a.partition, &a.kind, &a.json).cmp(&(b_reports, &b.partition, &b.kind, &b.json))
     });
-    let AboutFacts { notes, kept, watched, all_verified } = about;
-    pack(&StoredFacts { facts: ordered.into_iter().map(|(_, fact)| fact).collect(), notes, kept, watched, all_verified })
+    let AboutFacts { notes, kept, left_out, watched, all_verified } = about;
+    let left_out = left_out.iter().map(Partition::key).collect();
+    pack(&StoredFacts { facts: ordered.into_iter().map(|(_, fact)| fact).collect(), notes, kept, left_out, watched, all_verified })
 }
 
 pub(super) fn unpack_facts(bytes: &[u8]) -> Result<SealedFacts, UnusableObject> {
-    let (StoredFacts { facts, notes, kept, watched, all_verified }, bytes) = unpack(bytes)?;
+    let (StoredFacts { facts, notes, kept, left_out, watched, all_verified }, bytes) = unpack(bytes)?;
     let fact = |StoredFact { partition, kind, json }: StoredFact| {
         let partition = Partition::parse(&partition).ok_or(UnusableObject::Damaged)?;
         let content = Content::of_json(&kind, json.as_bytes()).ok().flatten().ok_or(UnusableObject::Damaged)?;
@@ -149,7 +157,8 @@ pub(super) fn unpack_facts(bytes: &[u8]) -> Result<SealedFacts, UnusableObject> 
         Ok((partition, Read { sort_key: String::new(), fact }))
     };
     let facts = facts.into_iter().map(fact).collect::<Result<_, UnusableObject>>()?;
-    Ok(SealedFacts { facts, notes: notes.into_iter().collect(), kept, watched, all_verified, bytes })
+    let left_out = left_out.iter().map(|key| Partition::parse(key).ok_or(UnusableObject::Damaged)).collect::<Result<_, _>>()?;
+    Ok(SealedFacts { facts, notes: notes.into_iter().collect(), kept, left_out, watched, all_verified, bytes })
 }
 
 pub(super) fn pack_calls(sealed: &SealedCalls) -> Result<Vec<u8>, UnusableObject> {
@@ -201,6 +210,9 @@ pub(super) fn unpack_partitions(bytes: &[u8]) -> Result<SealedPartitions, Unusab
 
 fn pack<T: Serialize>(contents: &T) -> Result<Vec<u8>, UnusableObject> {
     let plain = postcard::to_allocvec(contents).map_err(|_| UnusableObject::Damaged)?;
+    if plain.len() as u64 >= UNPACKED {
+        return Err(UnusableObject::TooLarge);
+    }
     let mut encoder = DeflateEncoder::new(vec![FORM], Compression::fast());
     encoder.write_all(&plain).and_then(|()| encoder.finish()).map_err(|_| UnusableObject::Damaged)
 }

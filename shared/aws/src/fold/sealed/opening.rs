@@ -1,6 +1,9 @@
 //! Opens sealed hours again: their partitions come back into the index, and an earlier checkpoint is in force.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use audit_core::auditor::Outdated;
 use tokio::task::JoinSet;
@@ -21,50 +24,66 @@ use crate::{
 const AT_ONCE: usize = 16;
 
 /// Seconds after which partitions that nobody has found yet are looked for again. The message that asked for it may have been lost.
-const LOOKED_FOR_AGAIN: i64 = 6 * 3_600;
+const LOOKED_FOR_AGAIN: i64 = 2 * 3_600;
+
+/// What came of sealed hours since they were sealed.
+pub(super) enum Late {
+    /// Nothing for which hours have to be opened now. Something came in these partitions for which they are opened later.
+    Nothing(BTreeSet<Partition>),
+    /// Something of this hour and later ones. The checkpoints to go on from say that hours are opened for it.
+    Since(i64, Checkpoints),
+}
 
 impl<B: Bucket, Q: Queue> Fold<B, Q> {
-    /// The earliest sealed hour of which something is known that isn't sealed with it; `None` if there is none. Then partitions leave the index that were
-    /// sealed and are still there, because a fold was interrupted, and those of which all facts have expired.
+    /// Finds what is known of sealed hours and isn't sealed with them. If there is nothing, partitions leave the index that were sealed and are still there,
+    /// because a fold was interrupted, and those of which all facts have expired.
     pub(super) async fn late(
         &self,
         account: &str,
-        checkpoint: &Checkpoint,
+        known: &KnownHours,
         past: &Past,
         open: &mut BTreeMap<Partition, PartitionState>,
-        kept: &[Item],
-    ) -> Result<Option<i64>, CallError> {
-        let oldest = hour_of(self.oldest());
+    ) -> Result<Late, CallError> {
+        let (now, oldest) = (self.clock.now(), hour_of(self.oldest()));
         // Those that aren't believed are in no sum, and stay where they are until they expire.
         let is_sealed = |(partition, state): &(&Partition, &PartitionState)| past.holds(partition) && !state.is_ahead;
         let of_sealed: Vec<(Partition, u64)> =
             open.iter().filter(is_sealed).map(|(partition, state)| (partition.clone(), state.version)).collect();
-        let mut late = self.late_kept(past, kept);
-        if !of_sealed.is_empty() {
+        let mut late: BTreeSet<Partition> = self.late_kept(past, &known.kept).collect();
+        if !of_sealed.is_empty()
+            && let Some(checkpoint) = known.checkpoints.checkpoints.first()
+        {
             // Without the list all of them are late, and opening finds that it can't be read.
             let sealed = partitions(self.world.bucket(), account, checkpoint).await?.unwrap_or_default();
             let has_come = |(partition, version): &&(Partition, u64)| {
                 partition.hour >= Some(oldest) && sealed.get(partition).is_none_or(|state| state.version != *version)
             };
-            late = late.into_iter().chain(of_sealed.iter().filter(has_come).filter_map(|(partition, _)| partition.hour)).min();
+            late.extend(of_sealed.iter().filter(has_come).map(|(partition, _)| partition.clone()));
         }
-        if late.is_none() {
-            self.forget_sealed(account, &of_sealed).await?;
+        let waits = known.checkpoints.opened_late_at.is_some_and(|at| now < at.plus_seconds(self.late_again_hours * 3_600));
+        let (of_account, of_hub): (BTreeSet<Partition>, BTreeSet<Partition>) =
+            late.into_iter().partition(|partition| self.trust.is_self_reported(partition));
+        if of_hub.is_empty() && (of_account.is_empty() || waits) {
+            let to_forget: Vec<(Partition, u64)> =
+                of_sealed.iter().filter(|(partition, _)| !of_account.contains(partition)).cloned().collect();
+            self.forget_sealed(account, &to_forget).await?;
             for (partition, _) in of_sealed {
                 open.remove(&partition);
             }
+            return Ok(Late::Nothing(of_account));
         }
-        Ok(late)
+        let opened_late_at = if of_account.is_empty() { known.checkpoints.opened_late_at } else { Some(now) };
+        let first = of_hub.iter().chain(&of_account).filter_map(|partition| partition.hour).min();
+        Ok(Late::Since(first.unwrap_or(i64::MIN), Checkpoints { opened_late_at, ..known.checkpoints.clone() }))
     }
 
-    /// The earliest sealed hour that has not expired and of which an item was rewritten or removed whose first version isn't sealed.
-    pub(super) fn late_kept(&self, past: &Past, kept: &[Item]) -> Option<i64> {
+    /// The partitions of sealed hours that have not expired and of which an item was rewritten or removed whose first version isn't sealed.
+    pub(super) fn late_kept<'k>(&self, past: &'k Past, kept: &'k [Item]) -> impl Iterator<Item = Partition> + 'k {
         let oldest = hour_of(self.oldest());
-        let hour = |item: &Item| {
-            let (partition, name) = partition_and_name(item)?;
-            partition.hour.filter(|hour| *hour >= oldest && past.holds(&partition) && !past.facts.kept.contains(&name))
+        let late = move |(partition, name): &(Partition, String)| {
+            partition.hour >= Some(oldest) && past.holds(partition) && !past.facts.kept.contains(name)
         };
-        kept.iter().filter_map(hour).min()
+        kept.iter().filter_map(partition_and_name).filter(late).map(|(partition, _)| partition)
     }
 
     /// The number of checkpoints, the latest first, whose sums were made while the hub believed others than it does now. Those whose facts have expired
@@ -74,47 +93,48 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         checkpoints.checkpoints.iter().take_while(|checkpoint| checkpoint.trust != trust && checkpoint.until > oldest).count()
     }
 
-    /// Opens the hours again behind the latest checkpoint that lies before a late fact.
-    pub(super) async fn open_late(&self, account: &str, checkpoints: &Checkpoints, late: i64) -> Result<(), CallError> {
-        tracing::info!(account, "facts came for hours that were sealed, which are opened again");
-        let number = checkpoints.checkpoints.iter().take_while(|checkpoint| checkpoint.until > late).count();
-        self.open_again(account, checkpoints, number).await
-    }
-
-    /// Opens the hours of the latest checkpoints again, whose sums don't fit what is known of the state by now.
-    pub(in crate::fold) async fn open_outdated(&self, account: &str, known: &KnownHours, number: usize) -> Result<(), CallError> {
+    /// Opens the hours of the latest checkpoints again, whose sums don't fit what is known of the state by now. Whether there was time for all of them.
+    pub(in crate::fold) async fn open_outdated(
+        &self,
+        account: &str,
+        known: &KnownHours,
+        number: usize,
+        enough: Instant,
+    ) -> Result<bool, CallError> {
         tracing::info!(account, "{Outdated}: hours are opened again");
-        self.open_again(account, &known.checkpoints, number).await
+        self.open_again(account, &known.checkpoints, number, &known.partitions, enough).await
     }
 
-    /// Opens all hours of an account again whose facts have not expired, and has hours of it sealed from now on or not.
-    pub(in crate::fold) async fn open_all(&self, account: &str, is_off: Option<bool>) -> Result<(), CallError> {
-        let mut checkpoints = self.findings.checkpoints(account).await?;
-        if let Some(is_off) = is_off.filter(|is_off| *is_off != checkpoints.is_off) {
-            let next = Checkpoints { is_off, ..checkpoints.clone() };
-            // If another fold has written them meanwhile, whoever asked for it is answered by the next attempt.
-            checkpoints = self.findings.put_checkpoints(account, &checkpoints, next).await?.ok_or_else(overtaken)?;
-        }
-        let oldest = hour_of(self.oldest());
+    /// Opens all hours of an account again whose facts have not expired. Whether there was time for all of them.
+    pub(in crate::fold) async fn open_all(&self, account: &str, enough: Instant) -> Result<bool, CallError> {
+        let (checkpoints, oldest) = (self.findings.checkpoints(account).await?, hour_of(self.oldest()));
         let number = checkpoints.checkpoints.iter().take_while(|checkpoint| checkpoint.until > oldest).count();
-        self.open_again(account, &checkpoints, number).await
+        let noted = if number > 0 { self.findings.partitions(account).await? } else { BTreeMap::new() };
+        self.open_again(account, &checkpoints, number, &noted, enough).await
     }
 
-    /// Has hours of an account sealed again.
-    pub(in crate::fold) async fn turn_sealing_on(&self, account: &str) -> Result<(), CallError> {
+    /// Notes whether hours of an account are sealed from now on, unless a later task has asked for something else.
+    pub(in crate::fold) async fn turn_sealing(&self, account: &str, is_on: bool, asked: u64) -> Result<(), CallError> {
         let checkpoints = self.findings.checkpoints(account).await?;
-        if checkpoints.is_off {
-            let next = Checkpoints { is_off: false, ..checkpoints.clone() };
+        if checkpoints.asked < asked {
+            let next = Checkpoints { is_off: !is_on, asked, ..checkpoints.clone() };
             self.findings.put_checkpoints(account, &checkpoints, next).await?.ok_or_else(overtaken)?;
         }
         Ok(())
     }
 
-    /// Opens the hours of this number of checkpoints, the latest first. That it is being done is written first, so that a fold which follows on one that was
-    /// ended in the middle goes on with it.
-    pub(super) async fn open_again(&self, account: &str, checkpoints: &Checkpoints, number: usize) -> Result<(), CallError> {
+    /// Opens the hours of this number of checkpoints, the latest first, and returns whether there was time for all of them. That it is being done is written
+    /// first, so that the next fold goes on with it: partitions that are noted already aren't noted again.
+    pub(super) async fn open_again(
+        &self,
+        account: &str,
+        checkpoints: &Checkpoints,
+        number: usize,
+        noted: &BTreeMap<Partition, PartitionState>,
+        enough: Instant,
+    ) -> Result<bool, CallError> {
         let number = number.min(checkpoints.checkpoints.len());
-        let Some(latest) = checkpoints.checkpoints.first().filter(|_| number > 0) else { return Ok(()) };
+        let Some(latest) = checkpoints.checkpoints.first().filter(|_| number > 0) else { return Ok(true) };
         let bucket = self.world.bucket();
         let left: Vec<Checkpoint> = checkpoints.checkpoints.iter().skip(number).cloned().collect();
         let still_sealed = match left.first() {
@@ -122,15 +142,35 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             None => Some(SealedPartitions::new()),
         };
         let (Some(mut sealed), Some(still_sealed)) = (partitions(bucket, account, latest).await?, still_sealed) else {
-            return self.look_for_facts(account, checkpoints).await;
+            self.look_for_facts(account, checkpoints).await?;
+            return Ok(true);
         };
         let opening = Checkpoints { opening: number, ..checkpoints.clone() };
         // If another fold has written them meanwhile, it has done the same or sealed more: whoever reads them next sees which.
-        let Some(opening) = self.findings.put_checkpoints(account, checkpoints, opening).await? else { return Ok(()) };
-        sealed.retain(|partition, _| !still_sealed.contains_key(partition));
+        let Some(opening) = self.findings.put_checkpoints(account, checkpoints, opening).await? else { return Ok(true) };
+        // What was rewritten while it was sealed raised no version.
+        self.cache.forget();
+        sealed.retain(|partition, _| !still_sealed.contains_key(partition) && !noted.contains_key(partition));
         let to_note: Vec<(Partition, PartitionState)> = sealed.into_iter().collect();
+        for (number, some) in to_note.chunks(AT_ONCE * AT_ONCE).enumerate() {
+            // Something is always done, so that it ends.
+            if number > 0 && Instant::now() >= enough {
+                return Ok(false);
+            }
+            let of_account = self.note_again(some).await?;
+            if of_account > 0 {
+                self.findings.count_forgotten(account, -of_account).await?;
+            }
+        }
+        let opened = Checkpoints { checkpoints: left, opening: 0, ..opening.clone() };
+        self.findings.put_checkpoints(account, &opening, opened).await?;
+        Ok(true)
+    }
+
+    /// Notes partitions in the index again, and returns how many of them hold what the account reports itself.
+    async fn note_again(&self, partitions: &[(Partition, PartitionState)]) -> Result<i64, CallError> {
         let mut of_account = 0;
-        for some in to_note.chunks(AT_ONCE) {
+        for some in partitions.chunks(AT_ONCE) {
             let mut noting = JoinSet::new();
             for (partition, state) in some {
                 let (findings, partition, state) = (self.findings.clone(), partition.clone(), *state);
@@ -141,11 +181,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 of_account += noted.map_err(panicked("note partitions again"))??;
             }
         }
-        if of_account > 0 {
-            self.findings.count_forgotten(account, -of_account).await?;
-        }
-        let opened = Checkpoints { checkpoints: left, opening: 0, ..opening.clone() };
-        self.findings.put_checkpoints(account, &opening, opened).await.map(|_| ())
+        Ok(of_account)
     }
 
     /// Takes partitions that are sealed out of the index, unless something was done in them since.
@@ -170,15 +206,23 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// messages as it needs.
     pub(super) async fn look_for_facts(&self, account: &str, checkpoints: &Checkpoints) -> Result<(), CallError> {
         tracing::error!(account, "the list of sealed partitions can't be read: they are looked for");
-        let version = self.findings.raise_version(account, Raised::default()).await?;
-        let task = FoldTask { repair_since: Some(self.oldest()), is_of_sealed: true, ..FoldTask::new(account, version) };
-        self.folds.send_in_order(&[task.ordered()]).await?;
-        // Noted behind the message: a fold that is ended in between asks for it again.
+        // Noted first: a fold that has read earlier checkpoints than those in force must not have everything looked for. Should the message not be sent, a
+        // later fold does it.
         let lost = Checkpoints { lost_since: Some(self.clock.now()), ..checkpoints.clone() };
-        self.findings.put_checkpoints(account, checkpoints, lost).await.map(|_| ())
+        if self.findings.put_checkpoints(account, checkpoints, lost).await?.is_some() {
+            let version = self.findings.raise_version(account, Raised::default()).await?;
+            let task = FoldTask { repair_since: Some(self.oldest()), is_of_sealed: true, ..FoldTask::new(account, version) };
+            self.folds.send_in_order(&[task.ordered()]).await?;
+        }
+        Ok(())
     }
 
-    /// Whether the partitions of an account are still being looked for.
+    /// Whether the partitions of an account are being looked for.
+    pub(in crate::fold) async fn are_partitions_lost(&self, account: &str) -> Result<bool, CallError> {
+        Ok(self.findings.checkpoints(account).await?.lost_since.is_some())
+    }
+
+    /// Whether the partitions of an account are still being looked for; if that takes long, they are looked for once more.
     pub(super) async fn is_lost(&self, account: &str, checkpoints: &Checkpoints) -> Result<bool, CallError> {
         let Some(since) = checkpoints.lost_since else { return Ok(false) };
         if since.plus_seconds(LOOKED_FOR_AGAIN) < self.clock.now() {
@@ -191,7 +235,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     pub(in crate::fold) async fn note_found(&self, account: &str) -> Result<(), CallError> {
         let checkpoints = self.findings.checkpoints(account).await?;
         if checkpoints.lost_since.is_some() {
-            let found = Checkpoints { is_off: checkpoints.is_off, ..Checkpoints::default() };
+            let Checkpoints { opened_late_at, is_off, asked, .. } = checkpoints;
+            let found = Checkpoints { opened_late_at, is_off, asked, ..Checkpoints::default() };
             self.findings.put_checkpoints(account, &checkpoints, found).await?.ok_or_else(overtaken)?;
         }
         Ok(())

@@ -17,7 +17,7 @@ use crate::{
     bounds,
     bucket::Bucket,
     clock::{hour_of, start_of},
-    error::{CallError, ErrorKind},
+    error::{CallError, ErrorKind, chain},
     fact::Content,
     findings::{AccountIndex, Checkpoint, Checkpoints, PartitionState},
     fold::{
@@ -47,9 +47,20 @@ const UNKNOWN_SIZE: u64 = 1 << 20;
 
 const HOURS_A_DAY: i64 = 24;
 
+/// Hours to seal.
+struct ToSeal {
+    /// The hour before which all are sealed then.
+    until: i64,
+    chosen: BTreeMap<Partition, PartitionState>,
+    /// The partitions of which nothing is sealed but that they were there.
+    left_out: BTreeSet<Partition>,
+    evidence: AccountEvidence,
+}
+
 /// What is written of hours that are sealed.
 struct Contents {
     evidence: AccountEvidence,
+    left_out: BTreeSet<Partition>,
     /// The changes to set aside.
     aside: SetAside,
     calls: SealedCalls,
@@ -65,11 +76,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         configuration: &Configuration,
         ticket: i64,
     ) -> Result<Result<Option<KnownHours>, Outdated>, CallError> {
-        if known.checkpoints.is_off || known.is_kept_cut || known.bytes_of_past() > self.room / FOR_PAST {
+        if known.checkpoints.is_off || known.bytes_of_past() > self.room / FOR_PAST {
             return Ok(Ok(None));
         }
         let Some(known) = &self.with_aside(account, known).await? else { return Ok(Err(Outdated)) };
-        let Some((until, chosen, evidence)) = self.to_seal(account, known).await? else { return Ok(Ok(None)) };
+        let Some(ToSeal { until, chosen, left_out, evidence }) = self.to_seal(account, known).await? else { return Ok(Ok(None)) };
         let (_, world) = self.world_of(account, &evidence).await?;
         let now = self.clock.now();
         let options = AuditOptions { configuration, selection: &Selection::default(), now, threads: 1 };
@@ -90,7 +101,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             claimed: with(known.claimed(), claimed.aggregates),
             ..SealedCalls::default()
         };
-        let Some(checkpoints) = self.write_sealed(account, known, until, &chosen, Contents { evidence, aside, calls }).await? else {
+        let Some(checkpoints) = self.write_sealed(account, known, until, &chosen, Contents { evidence, left_out, aside, calls }).await?
+        else {
             return Ok(Ok(None));
         };
         let sealed: Vec<(Partition, u64)> = chosen.iter().map(|(partition, state)| (partition.clone(), state.version)).collect();
@@ -102,31 +114,34 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(Ok(past.map(|past| KnownHours { partitions, past: Some(past), checkpoints, ..known.clone() })))
     }
 
-    /// The partitions to seal next, the hour up to which they are all there are, and what they hold. Sizes in the index may be too small, so that there is
-    /// no room for all that was chosen by them: then it is half as many hours.
-    async fn to_seal(
-        &self,
-        account: &str,
-        known: &KnownHours,
-    ) -> Result<Option<(i64, BTreeMap<Partition, PartitionState>, AccountEvidence)>, CallError> {
+    /// The hours to seal next, and what they hold. Sizes in the index may be too small, so that there is no room for all that was chosen by them: then it is
+    /// half as many hours.
+    async fn to_seal(&self, account: &str, known: &KnownHours) -> Result<Option<ToSeal>, CallError> {
         let mut most_hours = usize::MAX;
         loop {
             let Some((until, chosen)) = self.due(known, most_hours) else { return Ok(None) };
             let mut later = known.partitions.clone();
             later.retain(|partition, state| !chosen.contains_key(partition) && !state.is_ahead);
             let hours = KnownHours { partitions: chosen, later, ..known.clone() };
-            let is_too_much = match self.evidence(account, &hours, Scope::Sealing(until)).await {
-                // What isn't known could be a change that divides the calls otherwise.
-                Ok(evidence) if evidence.is_partial() => evidence.left_out.iter().any(|partition| hours.partitions.contains_key(partition)),
-                Ok(mut evidence) => {
-                    evidence.is_distrusted = known.partitions.values().any(|state| state.is_ahead);
-                    return Ok(Some((until, hours.partitions, evidence)));
-                }
-                Err(error) if error.kind == ErrorKind::Refused => true,
+            let mut evidence = match self.evidence(account, &hours, Scope::Sealing(until)).await {
+                Ok(evidence) => Some(evidence),
+                Err(error) if error.kind == ErrorKind::Refused => None,
                 Err(error) => return Err(error),
             };
+            let left_out = |evidence: &AccountEvidence| -> BTreeSet<Partition> {
+                evidence.left_out.iter().filter(|partition| hours.partitions.contains_key(partition)).cloned().collect()
+            };
             let number = hours.partitions.keys().map(|partition| partition.hour).collect::<BTreeSet<_>>().len();
-            if !is_too_much || number <= 1 {
+            // Of a single hour, a fold that doesn't seal it has no more room either for what the account reports itself.
+            let is_all_there_is = |left_out: &BTreeSet<Partition>| {
+                left_out.is_empty() || number <= 1 && left_out.iter().all(|partition| self.trust.is_self_reported(partition))
+            };
+            if let Some(mut evidence) = evidence.take_if(|evidence| is_all_there_is(&left_out(evidence))) {
+                let left_out = left_out(&evidence);
+                evidence.is_distrusted = known.partitions.values().any(|state| state.is_ahead);
+                return Ok(Some(ToSeal { until, chosen: hours.partitions, left_out, evidence }));
+            }
+            if number <= 1 {
                 return Ok(None);
             }
             most_hours = number / 2;
@@ -148,18 +163,17 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         for (number, (hour, of_hour)) in by_hour.into_iter().enumerate() {
             let bytes: u64 = of_hour.iter().map(|(partition, state)| self.size_of(partition, state)).sum();
             let is_enough = number >= most_hours || number > 0 && chosen.len() + of_hour.len() > PARTITIONS;
-            let Some(left) = room.checked_sub(bytes).filter(|_| !is_enough) else {
-                // Too large an hour is left to the folds, as far as they have room for it.
-                return (!chosen.is_empty()).then_some((hour, chosen));
-            };
-            room = left;
+            if is_enough || number > 0 && bytes > room {
+                return Some((hour, chosen));
+            }
+            room = room.saturating_sub(bytes);
             chosen.extend(of_hour.into_iter().map(|(partition, state)| (partition.clone(), *state)));
         }
         (!chosen.is_empty()).then_some((until, chosen))
     }
 
     /// The bytes that a fold reads of a partition.
-    fn size_of(&self, partition: &Partition, state: &PartitionState) -> u64 {
+    pub(in crate::fold) fn size_of(&self, partition: &Partition, state: &PartitionState) -> u64 {
         let bytes = if state.volume.bytes == 0 { UNKNOWN_SIZE } else { state.volume.bytes };
         if self.trust.is_self_reported(partition) { bytes.min(bounds::READ.bytes) } else { bytes }
     }
@@ -171,10 +185,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         known: &KnownHours,
         until: i64,
         chosen: &BTreeMap<Partition, PartitionState>,
-        Contents { evidence, aside, calls }: Contents,
+        Contents { evidence, mut left_out, aside, calls }: Contents,
     ) -> Result<Option<Checkpoints>, CallError> {
         let bucket = self.world.bucket();
-        let unwritable = |error| CallError::new("seal hours", ErrorKind::Refused, error);
         let oldest = hour_of(self.oldest());
         let mut list = match known.checkpoints.checkpoints.first() {
             Some(latest) => match partitions(bucket, account, latest).await? {
@@ -194,17 +207,26 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let names = known.kept.iter().filter_map(partition_and_name);
         let kept = names.filter(|(partition, _)| partition.hour.is_some_and(|hour| (oldest..until).contains(&hour)));
         let kept = kept.map(|(_, name)| name).collect();
-        let about = AboutFacts { notes, kept, watched: aside.watched, all_verified: evidence.all_verified };
-        let facts = pack_facts(&facts, about).map_err(unwritable)?;
-        let set_aside = pack_facts(&to_set_aside, AboutFacts::default()).map_err(unwritable)?;
+        let before = known.past.iter().flat_map(|past| &past.facts.left_out);
+        left_out.extend(before.filter(|partition| partition.hour >= Some(oldest)).cloned());
+        let about = AboutFacts { notes, kept, left_out, watched: aside.watched, all_verified: evidence.all_verified };
+        let packed = pack_facts(&facts, about)
+            .and_then(|facts| Ok([facts, pack_facts(&to_set_aside, AboutFacts::default())?, pack_calls(&calls)?, pack_partitions(&list)?]));
+        let [facts, set_aside, calls, list] = match packed {
+            Ok(packed) => packed,
+            Err(error) => {
+                tracing::error!(account, error = chain(&error), "hours stay open");
+                return Ok(None);
+            }
+        };
         let slot = free_slot(&known.checkpoints);
         let checkpoint = Checkpoint {
             until,
             slot,
             facts: put(bucket, account, slot, Kind::OtherFacts, facts).await?,
             aside: put(bucket, account, slot, Kind::Aside, set_aside).await?,
-            calls: put(bucket, account, slot, Kind::Calls, pack_calls(&calls).map_err(unwritable)?).await?,
-            partitions: put(bucket, account, slot, Kind::Partitions, pack_partitions(&list).map_err(unwritable)?).await?,
+            calls: put(bucket, account, slot, Kind::Calls, calls).await?,
+            partitions: put(bucket, account, slot, Kind::Partitions, list).await?,
             trust: self.trust.basis(account),
         };
         let checkpoints = kept_checkpoints(checkpoint, &known.checkpoints.checkpoints, oldest);
