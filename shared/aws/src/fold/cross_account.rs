@@ -30,6 +30,10 @@ const DRAFTS: usize = 500;
 /// Partitions of an account that are recorded with another one whose findings they are behind, the latest ones. The other account's fold reads them all.
 const CONCERNS: usize = 200;
 
+/// Other accounts with which an account's changes are recorded. An item of DynamoDB holds as many digests; an account may report changes of the resources of
+/// accounts that don't exist.
+const OTHERS: usize = 7_000;
+
 /// Characters that the ARN of a guardrail has at most (docs/aws/enforcement.md#resource-policies).
 const LONGEST: usize = 255;
 
@@ -219,8 +223,7 @@ fn changes_behind<'e>(account: &str, found: &[Finding], evidence: &'e AccountEvi
             concern.changes.retain(|partition, _| partition.hour > *too_early);
         }
     }
-    concerns.retain(|_, concern| !concern.changes.is_empty());
-    concerns
+    concerns.into_iter().filter(|(_, concern)| !concern.changes.is_empty()).take(OTHERS).collect()
 }
 
 /// The account of a guardrail, if it is named by an ARN of plausible length.
