@@ -46,23 +46,70 @@ pub fn set_aside(mut facts: EvidenceRows, world: World, options: &AuditOptions<'
     // evidence is missing. Policies that allow something show that identities weren't read.
     let mut edges: BTreeMap<(&str, &str), (ChangeKey, ChangeKey)> = BTreeMap::new();
     let mut firsts: BTreeSet<(&str, &str, (&str, &str), bool)> = BTreeSet::new();
-    let mut aside: Vec<ChangeKey> = Vec::new();
+    let (mut aside, mut needed) = (BTreeSet::new(), BTreeSet::new());
     for listed in kept.iter(strings) {
         let of = (listed.account(), listed.region());
         let (key, change) = listed.to_change();
         edges.entry(of).or_insert_with(|| (key.clone(), key.clone())).1 = key.clone();
         let is_first = firsts.insert((of.0, of.1, listed.operation(), listed.mentions("\"Effect\"")));
         let may_matter = change.effect.is_some() || is_relevant(&listed, &change, &relevance, watched);
-        if !is_first && !may_matter {
-            aside.push(key);
+        if is_first || may_matter {
+            needed.insert(key);
+        } else {
+            aside.insert(key);
         }
     }
-    let edges: BTreeSet<ChangeKey> = edges.into_values().flat_map(|(first, last)| [first, last]).collect();
-    let changes = aside.into_iter().filter(|key| !edges.contains(key)).collect();
+    needed.extend(edges.into_values().flat_map(|(first, last)| [first, last]));
+    // Of a record that was rewritten there are two versions under one key.
+    let changes = aside.difference(&needed).cloned().collect();
     SetAside { changes, watched: relevance.watched(watched) }
 }
 
 fn is_relevant(listed: &PackedChange<'_>, change: &Change, relevance: &Relevance<'_>, watched: Watched<'_>) -> bool {
     relevance.is(listed)
         && (!Watched::is_of_many(listed) || listed.operation().1 == "PutBucketVersioning" || watched.may_name(listed, change))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{auditor::Selection, config::Configuration, timestamp::Timestamp};
+
+    fn of_key(number: u64, operation: &str, principal: &str) -> (ChangeKey, Change) {
+        let time = Timestamp::parse(&format!("2026-11-20T10:00:{number:02}Z")).unwrap();
+        let change = json!({"service": "kms", "operation": operation, "account": "222233334444", "region": "us-east-1", "principal": principal,
+            "parameters": {"keyId": format!("arn:aws:kms:us-east-1:222233334444:key/{number}")}});
+        let key = ChangeKey { time, event_id: format!("{number:08x}-0000-4000-9000-000000000000"), account: "222233334444".to_owned() };
+        (key, serde_json::from_value(change).unwrap())
+    }
+
+    fn set_aside_of(changes: &[(ChangeKey, Change)]) -> Vec<ChangeKey> {
+        let mut facts = EvidenceRows::default();
+        changes.iter().for_each(|(key, change)| facts.add_change(key, change));
+        let now = Timestamp::parse("2026-11-21T00:00:00Z").unwrap();
+        let (configuration, selection) = (Configuration::default(), Selection::default());
+        let options = AuditOptions { configuration: &configuration, selection: &selection, now, threads: 1 };
+        set_aside(facts, World::default(), &options).changes.into_iter().collect()
+    }
+
+    /// The first one of an operation shows that it isn't known which keys matter, and the last one until when anything is known.
+    #[test]
+    fn all_but_the_first_and_the_last_change_of_keys_are_set_aside() {
+        let changes: Vec<_> = (0..5).map(|number| of_key(number, "DisableKey", "p")).collect();
+        let keys: Vec<ChangeKey> = changes.iter().map(|(key, _)| key.clone()).collect();
+        assert_eq!(set_aside_of(&changes), keys[1..4]);
+    }
+
+    /// Whoever may rewrite a record must not have its first version set aside by the second.
+    #[test]
+    fn a_record_of_which_one_version_may_matter_is_not_set_aside() {
+        let mut changes: Vec<_> = (0..5).map(|number| of_key(number, "DisableKey", "p")).collect();
+        let (key, mut change) = of_key(2, "DeleteGuardrail", "p");
+        change.service = "bedrock".to_owned();
+        changes.push((key, change));
+        let aside = set_aside_of(&changes);
+        assert_eq!(aside, [changes[1].0.clone(), changes[3].0.clone()]);
+    }
 }
