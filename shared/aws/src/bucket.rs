@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     aws::Aws,
-    error::{CallError, failed},
+    error::{CallError, ErrorKind, failed},
 };
 
 /// An object in a listing.
@@ -23,7 +23,7 @@ pub struct ListedObject {
 pub type Metadata = BTreeMap<String, String>;
 
 /// The operations on a bucket that this crate needs.
-pub trait Bucket: Send + Sync {
+pub trait Bucket: Send + Sync + 'static {
     /// The objects whose keys begin with a prefix, ordered by key.
     fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<ListedObject>, CallError>> + Send;
     /// The content of an object; `None` if there is none.
@@ -31,6 +31,11 @@ pub trait Bucket: Send + Sync {
     /// The content of an object with its metadata, which is empty for buckets that keep none.
     fn get_with_metadata(&self, key: &str) -> impl Future<Output = Result<Option<(Vec<u8>, Metadata)>, CallError>> + Send {
         async move { Ok(self.get(key).await?.map(|content| (content, Metadata::new()))) }
+    }
+    /// The content of an object in the version that was listed; `None` if there is none any more. If another version is there by now, that is an
+    /// error after which another attempt finds it, as far as the bucket can tell.
+    fn get_listed(&self, listed: &ListedObject) -> impl Future<Output = Result<Option<Vec<u8>>, CallError>> + Send {
+        self.get(&listed.key)
     }
     /// Writes an object.
     fn put(&self, key: &str, content: Vec<u8>) -> impl Future<Output = Result<(), CallError>> + Send;
@@ -46,17 +51,8 @@ impl<B: Bucket> Bucket for Arc<B> {
     async fn get_with_metadata(&self, key: &str) -> Result<Option<(Vec<u8>, Metadata)>, CallError> {
         B::get_with_metadata(self, key).await
     }
-    async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CallError> {
-        B::put(self, key, content).await
-    }
-}
-
-impl<B: Bucket> Bucket for &B {
-    async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, CallError> {
-        B::list(self, prefix).await
-    }
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CallError> {
-        B::get(self, key).await
+    async fn get_listed(&self, listed: &ListedObject) -> Result<Option<Vec<u8>>, CallError> {
+        B::get_listed(self, listed).await
     }
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CallError> {
         B::put(self, key, content).await
@@ -82,6 +78,34 @@ impl S3Bucket {
     pub fn new(aws: Arc<Aws>, name: String) -> Self {
         S3Bucket { aws, name }
     }
+
+    /// Reads an object, if it has this ETag.
+    async fn read(&self, key: &str, etag: Option<String>) -> Result<Option<(Vec<u8>, Metadata)>, CallError> {
+        let action = || format!("read s3://{}/{key}", self.name);
+        let request = self.aws.s3().get_object().bucket(&self.name).key(key).set_if_match(etag);
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == PRECONDITION_FAILED) => {
+                return Err(replaced(key));
+            }
+            Err(error) => {
+                let error = failed(action())(error);
+                return if error.is_not_found() { Ok(None) } else { Err(error) };
+            }
+        };
+        let metadata = answer.metadata.unwrap_or_default().into_iter().collect();
+        let body = answer.body.collect().await;
+        let body = body.map_err(|error| CallError::new(action(), ErrorKind::Retryable, error))?;
+        Ok(Some((body.to_vec(), metadata)))
+    }
+}
+
+/// The status of HTTP for an object that isn't the one that was asked for.
+const PRECONDITION_FAILED: u16 = 412;
+
+/// The error when an object was written since it was listed.
+fn replaced(key: &str) -> CallError {
+    CallError::new(format!("read {key}"), ErrorKind::Retryable, "it was written again since it was listed")
 }
 
 impl Bucket for S3Bucket {
@@ -106,16 +130,12 @@ impl Bucket for S3Bucket {
     }
 
     async fn get_with_metadata(&self, key: &str) -> Result<Option<(Vec<u8>, Metadata)>, CallError> {
-        let action = || format!("read s3://{}/{key}", self.name);
-        let answer = match self.aws.s3().get_object().bucket(&self.name).key(key).send().await.map_err(failed(action())) {
-            Ok(answer) => answer,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let metadata = answer.metadata.unwrap_or_default().into_iter().collect();
-        let body = answer.body.collect().await;
-        let body = body.map_err(|error| CallError::new(action(), crate::error::ErrorKind::Retryable, error))?;
-        Ok(Some((body.to_vec(), metadata)))
+        self.read(key, None).await
+    }
+
+    async fn get_listed(&self, listed: &ListedObject) -> Result<Option<Vec<u8>>, CallError> {
+        let etag = Some(listed.etag.clone()).filter(|etag| !etag.is_empty());
+        Ok(self.read(&listed.key, etag).await?.map(|(content, _)| content))
     }
 
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CallError> {
@@ -161,6 +181,13 @@ impl Bucket for MemoryBucket {
 
     async fn get_with_metadata(&self, key: &str) -> Result<Option<(Vec<u8>, Metadata)>, CallError> {
         Ok(self.with(|objects| objects.get(key).cloned()))
+    }
+
+    async fn get_listed(&self, listed: &ListedObject) -> Result<Option<Vec<u8>>, CallError> {
+        match self.get(&listed.key).await? {
+            Some(content) if crate::fact::digest(&content) != listed.etag => Err(replaced(&listed.key)),
+            content => Ok(content),
+        }
     }
 
     async fn put(&self, key: &str, content: Vec<u8>) -> Result<(), CallError> {

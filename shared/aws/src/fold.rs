@@ -80,7 +80,7 @@ use crate::{
     partition::{AccountRegion, Partition},
     queue::{Queue, SqsQueue},
     settings::{CONFIGURATION_KEY, Environment},
-    world::{File, HubWorld},
+    world::HubWorld,
 };
 
 /// How often a fold seals hours, at first and anew after their sums turned out not to fit the state.
@@ -165,7 +165,7 @@ struct Judged {
 /// The audit of an account, and what it rests on; its facts are used up.
 struct AuditOfAccount {
     evidence: AccountEvidence,
-    files: Vec<File>,
+    organization: Option<Organization>,
     world: World,
     audit: Audit,
 }
@@ -338,12 +338,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 Err(outdated) => return Ok(Err(outdated)),
             };
         }
-        let AuditOfAccount { mut evidence, files, world, audit } = judged;
+        let AuditOfAccount { mut evidence, organization, world, audit } = judged;
         // What is written below ends a quarantine, or puts the account into it as far as there is no room for it.
         let quarantine = (scope == Scope::Everything).then(|| self.quarantine_after(&evidence)).flatten();
         evidence.quarantine = quarantine.clone().or(evidence.quarantine);
         let hourly = Hourly::of(&audit);
-        let organization = organization_in(&files);
         let Ok(own) = self.own_findings(account, &evidence, &world, organization.as_ref(), known, &options) else {
             return Ok(Err(Outdated));
         };
@@ -384,10 +383,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         options: &AuditOptions<'_>,
     ) -> Result<Result<AuditOfAccount, Outdated>, CallError> {
         let mut evidence = self.evidence(account, known, scope).await?;
-        let (files, world) = self.world_of(account, &evidence).await?;
+        let (organization, world) = self.world_of(account, &evidence).await?;
         let facts = std::mem::take(&mut evidence.facts);
         let audit = auditor::audit_after(known.calls(), facts, world.clone(), options, Periods::Hours);
-        Ok(audit.map(|audit| AuditOfAccount { evidence, files, world, audit }))
+        Ok(audit.map(|audit| AuditOfAccount { evidence, organization, world, audit }))
     }
 
     /// Writes findings that are new or differ, and deletes those that the facts no longer give.
@@ -498,13 +497,6 @@ fn is_less(finding: &Finding, before: &Finding) -> bool {
     (before.status == Status::Open && finding.status == Status::Resolved)
         || finding.count < before.count
         || finding.severity < before.severity
-}
-
-/// The latest organization in these files of the world.
-fn organization_in(files: &[File]) -> Option<Organization> {
-    let latest = files.iter().filter(|(path, _)| path.starts_with("organization")).max_by(|(a, _), (b, _)| a.cmp(b));
-    let (_, json) = latest?;
-    Organization::from_json(&serde_json::from_slice(json).ok()?).ok()
 }
 
 /// The ids of the organizational units above an account, the root first.

@@ -1,9 +1,10 @@
 //! The world, as an account's auditor reads it for itself, and as the hub keeps it in S3.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+mod bundle;
+mod hub;
+mod recent;
+
+use std::collections::BTreeMap;
 
 use audit_core::{
     organization::Organization,
@@ -12,6 +13,7 @@ use audit_core::{
 };
 use tokio::sync::Mutex;
 
+pub use self::hub::{BUNDLES, Bundling, HubWorld};
 use crate::{
     bucket::Bucket,
     clock::Clock,
@@ -62,7 +64,8 @@ impl<S: ReadState> OwnWorld<S> {
     }
 }
 
-fn add(world: &mut World, path: &str, json: &[u8]) {
+/// Adds a file to a world. If it can't be used, that is logged, and its state is not known.
+pub(crate) fn add(world: &mut World, path: &str, json: &[u8]) {
     let Some(at) = SnapshotPath::parse(path) else {
         // The folder may hold other objects as well.
         return tracing::debug!(path, "no snapshot");
@@ -75,90 +78,6 @@ fn add(world: &mut World, path: &str, json: &[u8]) {
 /// The prefix of the world in its bucket.
 pub const PREFIX: &str = "world/";
 
-/// A file of the world: its path and its content.
-pub type File = (String, Arc<[u8]>);
-
-/// An object's ETag and content.
-type Cached = (String, Arc<[u8]>);
-
-/// The world as the hub keeps it in S3. An object is read again only when its ETag changes.
-#[derive(Debug)]
-pub struct HubWorld<B> {
-    bucket: B,
-    objects: Mutex<BTreeMap<String, Cached>>,
-}
-
-impl<B: Bucket> HubWorld<B> {
-    /// The world in this bucket.
-    pub fn new(bucket: B) -> Self {
-        HubWorld { bucket, objects: Mutex::new(BTreeMap::new()) }
-    }
-
-    /// The files that bear on an account, by path: its own, the organization's, those of the management account's guardrails and trails,
-    /// and the enforced configurations of `others`, whose changes concern the account. The management account gets all files, because its
-    /// findings may be about any account.
-    pub async fn files_of(&self, account: &str, management: Option<&str>, others: &BTreeSet<String>) -> Result<Vec<File>, CallError> {
-        let Some(management) = management.filter(|management| *management != account) else {
-            return self.files(&[String::new()]).await;
-        };
-        let of_account = [
-            "enforced-configurations",
-            "guardrails",
-            "inference-profiles",
-            "telemetry",
-            "agents",
-            "flows",
-            "resource-policies",
-            "iam",
-            "metrics",
-        ];
-        let mut prefixes: Vec<String> = of_account.iter().map(|kind| format!("{kind}/{account}/")).collect();
-        prefixes.extend(["organization".to_owned(), "policies/".to_owned()]);
-        prefixes.extend(["effective-policies", "invalid-policies"].map(|kind| format!("{kind}/{account}")));
-        prefixes.extend([format!("guardrails/{management}/"), format!("telemetry/{management}/")]);
-        prefixes.extend(others.iter().map(|other| format!("enforced-configurations/{other}/")));
-        self.files(&prefixes).await
-    }
-
-    /// The files whose paths begin with one of these prefixes.
-    pub async fn files(&self, prefixes: &[String]) -> Result<Vec<File>, CallError> {
-        let mut files = Vec::new();
-        let mut objects = self.objects.lock().await;
-        for prefix in prefixes {
-            let full = format!("{PREFIX}{prefix}");
-            let listed = self.bucket.list(&full).await?;
-            let present: BTreeSet<&str> = listed.iter().map(|listed| listed.key.as_str()).collect();
-            objects.retain(|key, _| !key.starts_with(&full) || present.contains(key.as_str()));
-            for listed in listed {
-                let path = listed.key.strip_prefix(PREFIX).unwrap_or(&listed.key).to_owned();
-                // The prefix `effective-policies/1` also matches other accounts' names.
-                if !path
-                    .strip_prefix(prefix.as_str())
-                    .is_some_and(|rest| prefix.is_empty() || prefix.ends_with('/') || rest.starts_with(['.', '@']))
-                {
-                    continue;
-                }
-                match objects.get(&listed.key) {
-                    Some((etag, content)) if *etag == listed.etag => files.push((path, Arc::clone(content))),
-                    _ => {
-                        if let Some(content) = self.bucket.get(&listed.key).await? {
-                            let content: Arc<[u8]> = content.into();
-                            objects.insert(listed.key, (listed.etag, Arc::clone(&content)));
-                            files.push((path, content));
-                        }
-                    }
-                }
-            }
-        }
-        Ok(files)
-    }
-
-    /// The bucket.
-    pub fn bucket(&self) -> &B {
-        &self.bucket
-    }
-}
-
 /// The organization as the hub read it last; `None` if it reads none.
 pub(crate) async fn organization(bucket: &impl Bucket) -> Result<Option<Organization>, CallError> {
     let prefix = format!("{PREFIX}organization");
@@ -169,14 +88,4 @@ pub(crate) async fn organization(bucket: &impl Bucket) -> Result<Option<Organiza
     let failed = |error: BoxError| CallError::new(format!("read {latest}"), ErrorKind::Refused, error);
     let value = serde_json::from_slice(&json).map_err(|error| failed(error.into()))?;
     Organization::from_json(&value).map(Some).map_err(|error| failed(error.into()))
-}
-
-/// The world of these files. A file that can't be used is logged, and its state is not known.
-#[must_use]
-pub fn world_of<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> World {
-    let mut world = World::default();
-    for (path, json) in files {
-        add(&mut world, path, json);
-    }
-    world
 }

@@ -109,7 +109,7 @@ fn everything(who: &str) -> Vec<(String, Call)> {
             add(format!("{action} {table}, key: {key}"), call);
         }
     }
-    for folder in ["world", "state", "configuration", "reports", "sealed"] {
+    for folder in ["world", "state", "configuration", "reports", "sealed", "bundles"] {
         for action in ["GetObject", "PutObject", "DeleteObject", "DeleteObjectVersion"] {
             add(format!("{action} {folder}/"), world(who, &format!("s3:{action}"), &format!("{folder}/x")));
         }

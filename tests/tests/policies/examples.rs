@@ -250,8 +250,13 @@ fn the_example_for_readers_of_the_hub_lets_them_read_and_change_nothing() {
             .flat_map(|table| ["dynamodb:Query", "dynamodb:GetItem"].map(|action| call(&reader, action, table))),
     );
     allowed.extend(
-        ["world/organization@20261101T000000Z.json", "configuration/guardrail-audit.toml", "sealed/222233334444/0/calls"]
-            .map(|path| world(&reader, "s3:GetObject", path)),
+        [
+            "world/organization@20261101T000000Z.json",
+            "configuration/guardrail-audit.toml",
+            "sealed/222233334444/0/calls",
+            "bundles/organization",
+        ]
+        .map(|path| world(&reader, "s3:GetObject", path)),
     );
     allowed.push(call(&reader, "lambda:ListEventSourceMappings", "*"));
     allowed.extend(["sqs:GetQueueUrl", "sqs:GetQueueAttributes"].map(|action| call(&reader, action, &sqs(HUB, "folds.fifo"))));

@@ -144,6 +144,7 @@ fn what_a_fold_asks_for() -> Vec<Call> {
     let mut calls = Vec::new();
     for action in ["s3:GetObject", "s3:PutObject"] {
         calls.push(world(&hub("fold-findings"), action, "sealed/222233334444/0/calls"));
+        calls.push(world(&hub("fold-findings"), action, "bundles/accounts/222233334444"));
     }
     for key in ["ACCOUNT#222233334444", "KEPT#222233334444", "NOTES#222233334444"] {
         calls.push(call(&hub("fold-findings"), "dynamodb:Query", NOTES).with("dynamodb:LeadingKeys", &[key]));
@@ -533,6 +534,9 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         list_world(&hub("report"), "world/"),
         world(&hub("reconcile"), "s3:DeleteObject", "world/organization.json"),
         world(&hub("reconcile"), "s3:PutObject", "reports/x"),
+        // Accounts are judged by what bundles hold, so only whoever judges writes them.
+        world(&hub("reconcile"), "s3:PutObject", "bundles/organization"),
+        world(&hub("report"), "s3:PutObject", "bundles/organization"),
         world(&hub("audit-trail"), "s3:GetObject", "world/organization.json"),
         world(&hub("audit-trail"), "s3:PutObject", "world/organization.json"),
         list_world(&hub("send-alerts"), "world/"),

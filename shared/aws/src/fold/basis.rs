@@ -4,6 +4,7 @@ use audit_core::{
     auditor::{self, AuditOptions, Selection, StoredAggregates},
     config::Configuration,
     facts::EvidenceRows,
+    organization::Organization,
     world::World,
 };
 
@@ -15,7 +16,7 @@ use crate::{
     bucket::Bucket,
     error::CallError,
     queue::Queue,
-    world::{File, world_of},
+    world::{Bundling, add},
 };
 
 /// What an account's findings rest on.
@@ -37,21 +38,33 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let configuration = self.configuration_in_force().await?;
         let known = self.known_as_it_is(account).await?;
         let evidence = self.evidence(account, &known, Scope::ToExplain).await?;
-        let (_, world) = self.world_of(account, &evidence).await?;
+        let (_, world) = self.read_world(account, &evidence, Bundling::ReadOnly).await?;
         let options = AuditOptions { configuration: &configuration, selection: &Selection::default(), now: self.clock.now(), threads: 1 };
         if auditor::fit(known.calls(), evidence.facts.clone(), world.clone(), &options) {
             return Ok(Basis { facts: evidence.facts, earlier: known.calls(), world, configuration });
         }
         let evidence = self.evidence(account, &self.all_partitions(account).await?, Scope::ToExplain).await?;
-        let (_, world) = self.world_of(account, &evidence).await?;
+        let (_, world) = self.read_world(account, &evidence, Bundling::ReadOnly).await?;
         Ok(Basis { facts: evidence.facts, earlier: StoredAggregates::new(), world, configuration })
     }
 
-    /// The files of the world that bear on an account, and the world of these and of the states that it reported and that are believed.
-    pub(super) async fn world_of(&self, account: &str, evidence: &AccountEvidence) -> Result<(Vec<File>, World), CallError> {
-        let files = self.world.files_of(account, self.trust.management_account.as_deref(), &evidence.concerning).await?;
-        let read = files.iter().map(|(path, json)| (path.as_str(), &**json));
-        let world = world_of(read.chain(evidence.states.iter().map(|(path, json)| (path.as_str(), json.as_slice()))));
-        Ok((files, world))
+    /// The organization as it was read last, and the world that bears on an account: that of the hub's files, and of the states that the account
+    /// reported and that are believed.
+    pub(super) async fn world_of(&self, account: &str, evidence: &AccountEvidence) -> Result<(Option<Organization>, World), CallError> {
+        self.read_world(account, evidence, Bundling::Renewing).await
+    }
+
+    async fn read_world(
+        &self,
+        account: &str,
+        evidence: &AccountEvidence,
+        bundling: Bundling,
+    ) -> Result<(Option<Organization>, World), CallError> {
+        let management = self.trust.management_account.as_deref();
+        let (mut world, organization) = self.world.of(account, management, &evidence.concerning, bundling).await?;
+        for (path, json) in &evidence.states {
+            add(&mut world, path, json);
+        }
+        Ok((organization, world))
     }
 }

@@ -10,7 +10,7 @@ use audit_core::{arn::GuardrailVersionArn, finding::Finding, organization::GLOBA
 
 use tokio::task::JoinSet;
 
-use super::{Fold, evidence::AccountEvidence, organization_in};
+use super::{Fold, evidence::AccountEvidence};
 use crate::{
     bucket::Bucket,
     clock::hour_of,
@@ -69,9 +69,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
 
     /// The accounts of the organization, and all others of which there are facts.
     pub(super) async fn known_accounts(&self) -> Result<BTreeSet<String>, CallError> {
-        let files = self.world.files(&["organization".to_owned()]).await?;
+        let organization = self.world.organization(self.trust.management_account.as_deref()).await?;
         let mut accounts: BTreeSet<String> =
-            organization_in(&files).iter().flat_map(|organization| organization.accounts.keys()).map(ToString::to_string).collect();
+            organization.iter().flat_map(|organization| organization.accounts.keys()).map(ToString::to_string).collect();
         accounts.extend(self.findings.account_regions().await?.into_iter().map(|account_region| account_region.account));
         Ok(accounts)
     }

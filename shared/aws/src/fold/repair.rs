@@ -14,7 +14,7 @@ use std::{
 use audit_core::{organization::GLOBAL_REGION, region, timestamp::Timestamp};
 use tokio::task::JoinSet;
 
-use super::{Fold, FoldTask, organization_in};
+use super::{Fold, FoldTask};
 use crate::{
     bucket::Bucket,
     clock::{hour_of, start_of},
@@ -85,10 +85,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     async fn accounts_with_facts(&self) -> Result<BTreeSet<String>, CallError> {
         let mut accounts = self.known_accounts().await?;
         accounts.extend([Some(self.trust.hub_account.clone()), self.trust.management_account.clone()].into_iter().flatten());
-        for file in self.world.files(&["organization".to_owned()]).await? {
-            let organization = organization_in(&[file]);
-            accounts.extend(organization.iter().flat_map(|organization| organization.accounts.keys()).map(ToString::to_string));
-        }
+        accounts.extend(self.world.accounts_ever(self.trust.management_account.as_deref()).await?);
         accounts.retain(|account| !account.is_empty());
         Ok(accounts)
     }

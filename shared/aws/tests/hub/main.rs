@@ -6,6 +6,7 @@
 mod adapters;
 mod adversary;
 mod bounded;
+mod bundles;
 mod contract;
 mod convergence;
 mod cross_account;
