@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "aws")]
 pub(crate) use self::{
-    aws::{AddressArgs, RedriveArgs, RemakeArgs, TellAgainArgs},
+    aws::{AddressArgs, RedriveArgs, RemakeArgs, TellAgainArgs, WorldArgs},
     values::TimeOrAge,
 };
 pub(crate) use self::{

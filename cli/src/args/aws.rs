@@ -97,6 +97,8 @@ install --path cli --features aws. The permissions are in deploy/hub-reader.poli
     Redrive(RedriveArgs),
     /// Have alerts of open findings sent again, such as after nobody got them
     TellAgain(TellAgainArgs),
+    /// Copy its world into a folder, as it is, to audit with `--world` what it audited
+    World(WorldArgs),
     /// Stop judging, without losing anything: facts keep arriving
     #[command(after_help = OPERATOR)]
     Pause {
@@ -186,6 +188,23 @@ pub(crate) struct TellAgainArgs {
     /// How the result looks
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: PlainFormat,
+
+    #[command(flatten)]
+    pub(crate) address: AddressArgs,
+}
+
+/// Where the hub's world is, and where it goes.
+#[derive(Args, Debug)]
+#[command(after_help = "Needs a build with the feature `aws`: cargo install --path cli --features aws. The permissions are in \
+deploy/hub-reader.policy.json.")]
+pub(crate) struct WorldArgs {
+    /// The folder, which must not be there yet, or be empty
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+
+    /// The hub's bucket, if that isn't the one of the template
+    #[arg(long, value_name = "BUCKET")]
+    pub(crate) world_bucket: Option<String>,
 
     #[command(flatten)]
     pub(crate) address: AddressArgs,

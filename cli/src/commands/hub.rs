@@ -10,6 +10,8 @@ mod remake;
 mod status;
 #[cfg(feature = "aws")]
 mod tell_again;
+#[cfg(feature = "aws")]
+mod world;
 
 use crate::{args::HubCommand, console::Console, exit::Exit};
 
@@ -26,6 +28,7 @@ pub(crate) fn run(command: &HubCommand, console: Console) -> anyhow::Result<Exit
         HubCommand::Repair { since, everywhere, remake } => remake::run(remake, Some((*since, *everywhere)), console),
         HubCommand::Redrive(args) => redrive::run(args, console),
         HubCommand::TellAgain(args) => tell_again::run(args, console),
+        HubCommand::World(args) => world::run(args, console),
         HubCommand::Pause { address } => pause::run(address, false, console),
         HubCommand::Resume { address } => pause::run(address, true, console),
     }

@@ -152,11 +152,16 @@ pub(crate) struct Operated {
 
 impl Operated {
     pub(crate) fn open(args: &AddressArgs, console: Console) -> anyhow::Result<Self> {
+        Self::open_with_bucket(args, None, console)
+    }
+
+    /// The same, with the name of the hub's bucket, if that isn't the one of the template.
+    pub(crate) fn open_with_bucket(args: &AddressArgs, world_bucket: Option<String>, console: Console) -> anyhow::Result<Self> {
         let runtime = runtime()?;
         let AddressArgs { profile, region, findings_table, notes_table } = args;
         let (profile, region) = (profile.clone(), region.clone());
         let (findings_table, notes_table) = (findings_table.clone(), notes_table.clone());
-        let address = Address { profile, region, findings_table, notes_table, ..Address::default() };
+        let address = Address { profile, region, findings_table, notes_table, world_bucket, ..Address::default() };
         let hub = runtime.block_on(hub::Hub::open(address))?;
         Ok(Operated { runtime, hub, console })
     }

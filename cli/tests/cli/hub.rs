@@ -440,3 +440,19 @@ fn a_bundle_of_the_hub_holds_its_report_and_its_world() {
     assert_eq!(inside["findings"], report.json()["findings"]);
     assert_eq!(run(&["bundle", "verify", &path]).code, 0);
 }
+
+#[test]
+fn the_world_of_the_hub_is_copied_byte_for_byte_into_a_new_folder() {
+    let (folder, _, hub) = both("111122223306");
+    let path = at(&folder, "copy");
+    let copied = hub.run(&["hub", "world", &path]);
+    assert_eq!(copied.code, 0, "{}", copied.stderr);
+    let copy = Path::new(&path).join("organization@20261101T000000Z.json");
+    let original = std::fs::read(Path::new(&demo("world")).join("organization.json")).unwrap();
+    assert_eq!(std::fs::read(&copy).unwrap(), original);
+    assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
+    let again = hub.run(&["hub", "world", &path]);
+    assert!(again.code == 2 && again.stderr.contains("is not empty"), "{} {}", again.code, again.stderr);
+    // No unfinished copy is left beside it.
+    assert!(!std::fs::read_dir(folder.path()).unwrap().any(|entry| entry.unwrap().file_name().to_string_lossy().ends_with(".part")));
+}

@@ -37,6 +37,7 @@ use crate::{
     error::{CallError, ErrorKind},
     findings::Findings,
     fold::{Basis, Fold, Trust},
+    folder::Folder,
     metrics::Metrics,
     observations::Observations,
     partition::AccountRegion,
@@ -245,6 +246,23 @@ impl Hub {
     pub async fn world_files(&self) -> Result<Vec<String>, CallError> {
         let listed = self.bucket.list(PREFIX).await?;
         Ok(listed.into_iter().filter_map(|listed| listed.key.strip_prefix(PREFIX).map(str::to_owned)).collect())
+    }
+
+    /// Copies the files of the world into a folder, byte for byte. Returns how many there are.
+    pub async fn copy_world(&self, folder: &Folder) -> Result<usize, CallError> {
+        let mut copied = 0;
+        // Consoles write an object for a folder, whose name ends so.
+        let files = self.world_files().await?.into_iter().filter(|path| !path.is_empty() && !path.ends_with('/'));
+        let copy = |path: String| {
+            let (bucket, folder) = (self.bucket.clone(), folder.clone());
+            async move {
+                let content = bucket.get(&format!("{PREFIX}{path}")).await?;
+                let Some(content) = content else { return Ok(false) };
+                folder.put(&path, content).await.map(|()| true)
+            }
+        };
+        at_once(AT_ONCE, files, copy, |is_there| copied += usize::from(is_there)).await?;
+        Ok(copied)
     }
 
     /// The content of a file of the world; `None` if it is gone.
