@@ -4,6 +4,7 @@
 mod account_index;
 mod alert_state;
 mod bookkeeping;
+mod day_sums;
 mod imports;
 mod items;
 mod notes;
@@ -20,11 +21,13 @@ use audit_core::{
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::day_sums::first_open_day;
 use self::items::{from_json, key, text, to_json, written};
 pub use self::{
     account_index::{AccountIndex, NotedPartition, PartitionState, Quarantine, Raised, Unjudged, Volume},
     alert_state::{AlertState, transition},
     bookkeeping::Requested,
+    day_sums::DaySum,
     imports::Imported,
     notes::{Note, Refused},
     rollups::{OTHERS, Rollup},

@@ -33,7 +33,7 @@ use crate::{
     at_once::at_once,
     aws::Aws,
     bucket::{Bucket as _, S3Bucket},
-    clock::Clock,
+    clock::{Clock, hour_of},
     error::{CallError, ErrorKind},
     findings::Findings,
     fold::{Basis, Fold, Trust},
@@ -45,7 +45,7 @@ use crate::{
     report::{
         missing,
         page::{Parts, whole},
-        sums::{CallSums, Period},
+        sums::{CallSums, Days, Period},
     },
     settings::CONFIGURATION_KEY,
     snapshot::identity,
@@ -218,7 +218,8 @@ impl Hub {
         let incomplete = missing::unjudged(&quarantined);
         // A person waits for as long as it takes, or ends the command.
         let never = Instant::now() + Duration::from_hours(24);
-        let sums = CallSums::of(&self.findings, account_regions, Period::Day, (None, None), never).await?;
+        let days = Days { now: hour_of(Clock::System.now()), are_made: false };
+        let sums = CallSums::of(&self.findings, account_regions, Period::Day, (None, None), never, days).await?;
         Ok(whole(sums, Parts { findings: findings.read, blind, unreadable, organization, incomplete, now: Clock::System.now() }))
     }
 

@@ -29,12 +29,12 @@ use self::{
     page::{Parts, whole},
     query::{INDEXES, Query, Token},
     scoreboard::scoreboard,
-    sums::{CallSums, Period},
+    sums::{CallSums, Days, Period},
 };
 use crate::{
     aws::Aws,
     bucket::{Bucket, S3Bucket},
-    clock::Clock,
+    clock::{Clock, hour_of},
     connections,
     error::{self, BoxError, CallError, ErrorKind},
     findings::{Basis, Findings, Page, Quarantine, Stored},
@@ -226,7 +226,7 @@ impl<B: Bucket> Reports<B> {
         let mut incomplete = missing::unjudged(&self.findings.quarantined().await?);
         let mut account_regions = self.findings.account_regions().await?;
         account_regions.retain(|account_region| account.is_none_or(|account| account == account_region.account));
-        let sums = CallSums::of(&self.findings, account_regions, period, (since, until), enough).await?;
+        let sums = CallSums::of(&self.findings, account_regions, period, (since, until), enough, self.days(false)).await?;
         incomplete.extend(sums.missing());
         let mut coverage = sums.over_time();
         let is_truncated = coverage.len() > MOST_ROWS;
@@ -248,6 +248,11 @@ impl<B: Bucket> Reports<B> {
         }
         let blind: Vec<v1::BlindRow<'_>> = blind.iter().map(v1::BlindRow::from).collect();
         Ok(self.json(&incomplete, "blind", &json!(blind), ("truncated", json!(is_truncated))))
+    }
+
+    /// How sums of days are used: answers use those that are there, and reports make those that are missing.
+    fn days(&self, are_made: bool) -> Days {
+        Days { now: hour_of(self.clock.now()), are_made }
     }
 
     /// An answer as JSON, with what is missing from it.
@@ -308,7 +313,7 @@ impl<B: Bucket> Reports<B> {
         let all = self.all(half_until(enough), &mut incomplete).await?;
         let scores = scoreboard(&all, &quarantined);
         let account_regions = self.findings.account_regions().await?;
-        let sums = CallSums::of(&self.findings, account_regions, Period::Day, (None, None), enough).await?;
+        let sums = CallSums::of(&self.findings, account_regions, Period::Day, (None, None), enough, self.days(true)).await?;
         let coverage = sums.over_time();
         let organization = world::organization(&self.bucket).await.unwrap_or_else(|error| {
             // A report without names is better than none.

@@ -93,6 +93,7 @@ fn everything(who: &str) -> Vec<(String, Call)> {
         for key in [
             "FINDINGS#222233334444",
             "ROLLUP#222233334444#us-east-1",
+            "DAYS#222233334444#us-east-1",
             "ACCOUNT#222233334444",
             "KEPT#222233334444",
             "NOTES#222233334444",

@@ -56,11 +56,12 @@ impl Findings {
     }
 
     /// Hands the rollups of an account and Region to `take`, by hour from the first to the last of `hours`, each as far as it can be read, and page
-    /// by page as long as it isn't `enough`. Returns whether these are all.
+    /// by page as long as it isn't `enough`. Returns whether these are all. A consistent read misses none that was written before.
     pub async fn each_rollup(
         &self,
         account_region: &AccountRegion,
         (first, last): (&str, &str),
+        is_consistent: bool,
         enough: Instant,
         mut take: impl FnMut(&str, Result<Rollup, Unreadable>),
     ) -> Result<bool, CallError> {
@@ -71,6 +72,7 @@ impl Findings {
                 return Ok(false);
             }
             let request = self.aws.dynamodb().query().table_name(&self.table).set_exclusive_start_key(start);
+            let request = request.consistent_read(is_consistent);
             let mut request = request.key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last");
             for (name, value) in [(":pk", key.as_str()), (":first", first), (":last", last)] {
                 request = request.expression_attribute_values(name, AttributeValue::S(value.to_owned()));
@@ -115,7 +117,7 @@ fn rollup_key(account_region: &AccountRegion) -> String {
 }
 
 /// Bytes of a rollup's JSON at most. DynamoDB allows items of 400 KB (docs/aws/prices-and-limits.md#dynamodb).
-const ROLLUP: usize = 300_000;
+pub(super) const ROLLUP: usize = 300_000;
 
 /// The JSON of a rollup. If it is too large, the rows with the most calls stay, and the others are added up by verdict.
 fn rollup_json(rollup: &Rollup) -> Result<String, CallError> {

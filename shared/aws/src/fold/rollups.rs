@@ -79,7 +79,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 return Ok(true);
             }
             let (account_region, hour) = of_hour;
-            self.findings.put_rollup(account_region, &hour_text(*hour), &hourly.rollup(of_hour, evidence), ticket).await?;
+            self.put_rollup(of_hour, &hourly.rollup(of_hour, evidence), ticket).await?;
             let of_hour = partitions.iter().filter(|(partition, _)| partition.account_region == *account_region && partition.hour == *hour);
             let is_older = |state: &PartitionState| is_touched(state) || state.world < index.world || state.rebuilds < index.rebuilds;
             for (partition, state) in of_hour.filter(|(_, state)| is_older(state)) {
@@ -103,10 +103,21 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         hours.extend(sealed.filter(|hour| hourly.0.contains_key(hour)));
         hours.retain(|(account_region, hour)| !evidence.lacks_calls(account_region, *hour));
         for of_hour in &hours {
-            let (account_region, hour) = of_hour;
-            self.findings.put_rollup(account_region, &hour_text(*hour), &hourly.rollup(of_hour, evidence), ticket).await?;
+            self.put_rollup(of_hour, &hourly.rollup(of_hour, evidence), ticket).await?;
         }
         Ok(())
+    }
+
+    /// Writes a rollup, and then takes away the sum of its day. A fold that ends in between is tried again and makes the same rollup: its hour
+    /// is noted as made, or its seal is written, only after this.
+    async fn put_rollup(
+        &self,
+        (account_region, hour): &(AccountRegion, Option<i64>),
+        rollup: &Rollup,
+        ticket: i64,
+    ) -> Result<(), CallError> {
+        self.findings.put_rollup(account_region, &hour_text(*hour), rollup, ticket).await?;
+        self.findings.note_changed_rollup(account_region, *hour, hour_of(self.clock.now())).await
     }
 }
 

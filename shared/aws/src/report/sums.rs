@@ -1,8 +1,11 @@
 //! The calls of all accounts and Regions, added up while their rollups are read. A large organization has millions of rollups, so none is kept,
 //! and several accounts and Regions are read side by side until the time is up.
 
+mod reading;
+
 use std::{collections::BTreeMap, time::Instant};
 
+use self::reading::Reading;
 use super::scoreboard::{Coverage, ratio};
 use crate::{
     at_once::at_once,
@@ -30,6 +33,15 @@ pub(crate) enum Period {
     Day,
 }
 
+/// Which sums of days are used, and whether those that are missing are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Days {
+    /// The hour at present.
+    pub(crate) now: i64,
+    /// Whether sums of days are written where they are missing.
+    pub(crate) are_made: bool,
+}
+
 /// The calls of accounts and Regions.
 #[derive(Debug, Default)]
 pub(crate) struct CallSums {
@@ -46,13 +58,15 @@ pub(crate) struct CallSums {
 }
 
 impl CallSums {
-    /// Adds up the rollups of accounts and Regions, of the hours of these times, as far as there is time before it is `enough`.
+    /// Adds up the rollups of accounts and Regions, of the hours of these times, as far as there is time before it is `enough`. What is counted by day
+    /// is taken from the sums of days that are there.
     pub(crate) async fn of(
         findings: &Findings,
         account_regions: impl IntoIterator<Item = AccountRegion>,
         period: Period,
         (since, until): (Option<Timestamp>, Option<Timestamp>),
         enough: Instant,
+        days: Days,
     ) -> Result<Self, CallError> {
         let hour = |time: Timestamp| hour_text(Some(hour_of(time)));
         // All hours, and `undated`, are between these two.
@@ -63,13 +77,8 @@ impl CallSums {
             return Ok(sums);
         }
         let read = |account_region: AccountRegion| {
-            let (findings, first, last) = (findings.clone(), first.clone(), last.clone());
-            async move {
-                let mut one = SumsOfOne::of(account_region.clone(), period);
-                let is_whole =
-                    findings.each_rollup(&account_region, (&first, &last), enough, |hour, rollup| one.take(hour, rollup)).await?;
-                Ok((one, is_whole))
-            }
+            let reading = Reading { findings: findings.clone(), first: first.clone(), last: last.clone(), period, days, enough };
+            async move { reading.read(account_region).await }
         };
         at_once(AT_ONCE, account_regions, read, |(one, is_whole)| {
             sums.all += 1;
@@ -135,6 +144,10 @@ impl SumsOfOne {
             Ok(rollup) => self.add(hour, rollup),
             Err(why) => self.unreadable.push(why),
         }
+    }
+
+    fn add_day(&mut self, day: Day, sum: Rollup) {
+        self.add(&day.to_string(), sum);
     }
 
     fn add(&mut self, hour: &str, rollup: Rollup) {

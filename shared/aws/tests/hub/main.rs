@@ -11,6 +11,7 @@ mod contract;
 mod convergence;
 mod cross_account;
 mod cross_account_reader;
+mod day_sums;
 mod deadlines;
 mod engine;
 mod lost_findings;

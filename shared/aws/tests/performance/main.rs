@@ -12,6 +12,7 @@
 mod counted;
 mod days;
 mod growth;
+mod reports;
 #[path = "../support/mod.rs"]
 mod support;
 mod units;
