@@ -320,17 +320,17 @@ fn cpu_ms() -> f64 {
 }
 
 /// The memory of this process.
-struct Memory;
+pub(crate) struct Memory;
 
 impl Memory {
     /// Forgets the peak. Returns the memory at present, in MiB.
-    fn begin() -> f64 {
+    pub(crate) fn begin() -> f64 {
         // A kernel that can't forget leaves the peak of all that was before.
         let _ = std::fs::write("/proc/self/clear_refs", "5");
         Self::status("VmRSS:")
     }
 
-    fn peak() -> f64 {
+    pub(crate) fn peak() -> f64 {
         Self::status("VmHWM:")
     }
 

@@ -16,6 +16,7 @@ mod reports;
 #[path = "../support/mod.rs"]
 mod support;
 mod units;
+mod world;
 
 use std::time::Instant;
 
