@@ -255,7 +255,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             Err(not_yet) => return Ok(Err(not_yet)),
         };
         // An attempt that was ended by its time or memory may have been by sealing.
-        let seals = scope == Scope::Everything && index.attempts <= 1;
+        let seals = scope == Scope::Everything && index.attempts <= 1 && !self.was_outdated(&known.checkpoints);
         // Each turn opens hours again whose sums are outdated, twice as many as the one before; in the end none are sealed.
         let mut turns = 0;
         loop {
@@ -350,7 +350,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             // Rollups that were made meanwhile lack what wasn't read.
             index.rebuilds = self.findings.raise_rebuilds(account).await?;
         }
-        self.notify_affected_accounts(account, &audit.findings, &evidence, ticket).await?;
+        self.notify_affected_accounts(account, &audit.findings, &evidence, organization.as_ref(), ticket).await?;
         self.record_draft_callers(account, &evidence, ticket).await?;
         let mut found: Vec<Finding> = audit.findings.into_iter().filter(|finding| finding.account.as_str() == account).collect();
         found.extend(own);
@@ -365,6 +365,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let mut blind: Vec<_> = audit.blind.into_iter().filter(|row| row.account.as_str() == account).collect();
         blind.extend(hub_findings::truncated_histories(&evidence));
         blind.extend(hub_findings::unread_calls(account, &evidence));
+        if evidence.is_partial() {
+            // What shows that something can't be seen may be among what is left out.
+            let before = self.findings.blind(account).await?;
+            blind.extend(before.into_iter().filter(|row| !blind.contains(row)).collect::<Vec<_>>());
+        }
         self.findings.put_blind(account, &blind, ticket).await?;
         self.note_silence_deadline(account, audit.silent_at, ticket).await?;
         // Last, and newest first: whatever of it is left, findings are as of now.

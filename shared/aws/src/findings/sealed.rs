@@ -46,6 +46,8 @@ pub struct Checkpoints {
     pub lost_since: Option<Timestamp>,
     /// The time at which hours were last opened for something that came late of what the account reports itself.
     pub opened_late_at: Option<Timestamp>,
+    /// The time at which sums last turned out not to fit what was known of the state.
+    pub outdated_at: Option<Timestamp>,
     /// Whether no hour of the account is sealed until somebody asks for it.
     pub is_off: bool,
     /// The version of the task that asked last for hours to be sealed, or not to be.

@@ -69,6 +69,9 @@ pub struct FoldTask {
     /// Whether hours of the account are sealed from now on, or opened and not sealed any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealing: Option<bool>,
+    /// The version of the message that asked for that, if it was handed on since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<u64>,
 }
 
 impl FoldTask {
@@ -82,6 +85,7 @@ impl FoldTask {
             is_rebuild: false,
             is_of_sealed: false,
             sealing: None,
+            asked: None,
         }
     }
 
@@ -135,9 +139,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             self.note_found(account).await?;
         }
         if let Some(is_on) = task.sealing {
-            self.turn_sealing(account, is_on, task.version).await?;
-            if !is_on && !self.open_all(account, enough).await? {
-                return self.hand_on(task).await;
+            let asked = task.asked.unwrap_or(task.version);
+            if self.turn_sealing(account, is_on, asked).await? && !is_on && !self.open_all(account, enough).await? {
+                return self.hand_on(&FoldTask { asked: Some(asked), ..task.clone() }).await;
             }
         }
         // What was judged meanwhile was what the index named and what was remembered, so that a repair or rebuild is never answered. Somebody
@@ -192,7 +196,13 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 match not_yet {
                     NotYet::IsRepaired => Ok(Attempted::Waits),
                     // Hours that are being opened are opened further by whatever fold comes next, so that what was asked for needn't be asked again.
-                    NotYet::NoTime => self.hand_on(&FoldTask::new(account, task.version)).await,
+                    NotYet::NoTime => {
+                        if let Some(quarantine) = &quarantine {
+                            // The next message goes on with the same retry.
+                            self.findings.put_quarantine(account, &Quarantine { retry_at: now, ..quarantine.clone() }).await?;
+                        }
+                        self.hand_on(&FoldTask::new(account, task.version)).await
+                    }
                 }
             }
             Ok(Ok(judged)) => {

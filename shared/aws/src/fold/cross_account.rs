@@ -6,7 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use audit_core::{arn::GuardrailVersionArn, finding::Finding, organization::GLOBAL_REGION, timestamp::Timestamp};
+use audit_core::{
+    arn::GuardrailVersionArn,
+    finding::Finding,
+    organization::{GLOBAL_REGION, Organization},
+    timestamp::Timestamp,
+};
 
 use tokio::task::JoinSet;
 
@@ -29,6 +34,9 @@ const DRAFTS: usize = 500;
 
 /// Partitions of an account that are recorded with another one whose findings they are behind, the latest ones. The other account's fold reads them all.
 const CONCERNS: usize = 200;
+
+/// Other accounts that are told before it is noted who was told.
+const NOTED_AFTER: usize = 100;
 
 /// Other accounts with which an account's changes are recorded. An item of DynamoDB holds as many digests; an account may report changes of the resources of
 /// accounts that don't exist.
@@ -83,10 +91,16 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         account: &str,
         found: &[Finding],
         evidence: &AccountEvidence,
+        organization: Option<&Organization>,
         ticket: i64,
     ) -> Result<(), CallError> {
         let before = self.findings.told(account).await?;
-        let concerns = changes_behind(account, found, evidence, hour_of(self.oldest()));
+        let mut concerns = changes_behind(account, found, evidence, hour_of(self.oldest()));
+        if let Some(organization) = organization {
+            // It may report changes of resources of accounts that don't exist.
+            let is_ours = |other: &str| self.trust.is_management(other) || other == self.trust.hub_account;
+            concerns.retain(|other, _| organization.accounts.contains_key(other.as_str()) || is_ours(other));
+        }
         let mut told: BTreeMap<String, String> = concerns.iter().map(|(other, concern)| (other.clone(), concern.digest())).collect();
         if evidence.is_partial() {
             // What was found before may rest on what is left out now.
@@ -98,7 +112,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             return Ok(());
         }
         let others: BTreeSet<&String> = before.keys().chain(told.keys()).collect();
-        for other in others.into_iter().filter(|other| before.get(*other) != told.get(*other)) {
+        let changed = others.into_iter().filter(|other| before.get(*other) != told.get(*other));
+        let mut noted = before.clone();
+        for (number, other) in changed.enumerate() {
+            if number > 0 && number % NOTED_AFTER == 0 {
+                self.findings.put_told(account, &noted, ticket).await?;
+            }
             let concern = concerns.get(other);
             let mut partitions: BTreeSet<Partition> = concern.iter().flat_map(|concern| concern.changes.keys().cloned()).collect();
             if evidence.is_partial() {
@@ -113,8 +132,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 self.observations.request_fold(account_region, time, vec![format!("something in {account}")]).await?;
             }
             self.send_to_fold(other).await?;
+            match told.get(other) {
+                Some(digest) => noted.insert(other.clone(), digest.clone()),
+                None => noted.remove(other),
+            };
         }
-        // Last: a fold that is ended before tells them again.
+        // Behind what is told: a fold that is ended before tells it again.
         self.findings.put_told(account, &told, ticket).await.map(|_| ())
     }
 
@@ -173,6 +196,8 @@ struct Concern<'e> {
     region: String,
     /// The event ids by partition.
     changes: BTreeMap<Partition, BTreeSet<&'e str>>,
+    /// The partitions with changes that findings name.
+    named: BTreeSet<Partition>,
 }
 
 impl Concern<'_> {
@@ -199,7 +224,9 @@ fn changes_behind<'e>(account: &str, found: &[Finding], evidence: &'e AccountEvi
             let (first, last) = (finding.first_seen.unwrap_or(change.time), finding.last_seen.unwrap_or(change.time));
             let span = spans.entry((finding.account.as_str(), change.operation.as_str())).or_insert((first, last));
             *span = (span.0.min(first).min(change.time), span.1.max(last).max(change.time));
-            concerns.entry(finding.account.to_string()).or_default().region = finding.region.to_string();
+            let concern = concerns.entry(finding.account.to_string()).or_default();
+            concern.region = finding.region.to_string();
+            concern.named.insert(change.partition.clone());
         }
     }
     for ((other, operation), (first, last)) in spans {
@@ -208,8 +235,8 @@ fn changes_behind<'e>(account: &str, found: &[Finding], evidence: &'e AccountEvi
         let mut partitions = BTreeSet::new();
         for (_, event, partition) in latest_first.take_while(|(time, ..)| *time >= first) {
             partitions.insert(*partition);
-            if partitions.len() > CONCERNS {
-                break;
+            if partitions.len() > CONCERNS && !concern.named.contains(partition) {
+                continue;
             }
             if partition.hour.is_none_or(|hour| hour >= oldest) {
                 concern.changes.entry((*partition).clone()).or_default().insert(event);
@@ -220,7 +247,8 @@ fn changes_behind<'e>(account: &str, found: &[Finding], evidence: &'e AccountEvi
         let mut hours: Vec<Option<i64>> = concern.changes.keys().map(|partition| partition.hour).collect();
         hours.sort_unstable_by(|a, b| b.cmp(a));
         if let Some(too_early) = hours.get(CONCERNS) {
-            concern.changes.retain(|partition, _| partition.hour > *too_early);
+            let Concern { changes, named, .. } = concern;
+            changes.retain(|partition, _| partition.hour > *too_early || named.contains(partition));
         }
     }
     concerns.into_iter().filter(|(_, concern)| !concern.changes.is_empty()).take(OTHERS).collect()

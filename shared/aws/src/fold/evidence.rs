@@ -106,7 +106,7 @@ pub(super) struct AccountEvidence {
     verified: Hours,
     /// The hours in which the account reported more than is read.
     flooded: Hours,
-    /// Whether more of the account's facts were rewritten or removed than are kept.
+    /// Whether more of the account's facts were rewritten or removed than are kept, or more of its changes are set aside than there is room for.
     is_rewritten: bool,
     /// Whether there are hours, not sealed with these, of which nothing is believed.
     pub(super) is_distrusted: bool,
@@ -124,8 +124,11 @@ impl AccountEvidence {
 
     /// Whether it can be proved that calls of an hour were covered: the trail vouches for it, or all is known that was reported.
     pub(super) fn is_provable(&self, account_region: &AccountRegion, hour: Option<i64>) -> bool {
+        // What others have and there is no room for is no reason: they decide how much it is.
+        let lacks_own =
+            self.is_rewritten || self.left_out.iter().any(|partition| partition.account_region.account == account_region.account);
         let hour = (account_region.clone(), hour);
-        !self.is_hub_left_out && self.verified.contains(&hour) || !(self.is_partial() || self.is_distrusted || self.flooded.contains(&hour))
+        !self.is_hub_left_out && self.verified.contains(&hour) || !(lacks_own || self.is_distrusted || self.flooded.contains(&hour))
     }
 
     /// Whether calls of an hour are left out, and the trail doesn't have them instead.
@@ -204,7 +207,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         for (partition, read) in of_later().filter(|(_, read)| changes_state(read)) {
             self.add(&mut evidence, partition, read, false, false);
         }
-        evidence.is_rewritten |= known.is_kept_cut;
+        evidence.is_rewritten |= known.is_kept_cut || known.is_aside_left_out;
         for item in known.kept.iter() {
             let Some(partition) = item.get("pk").and_then(|value| Partition::parse(value.as_s().ok()?)) else { continue };
             let sort_key = item.get("sk").and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();

@@ -98,19 +98,22 @@ impl PartitionCache {
         // Facts without a time are few, and may bear on all that have one.
         latest_first.sort_by_key(|(partition, _)| Reverse(partition.hour.unwrap_or(i64::MAX)));
         let (mut read, mut left_out, mut left) = (FactsRead::new(), Vec::new(), room);
-        let mut is_full = false;
-        for some in latest_first.chunks(AT_ONCE) {
-            if is_full || some.iter().map(|(_, state)| state.volume.bytes).sum::<u64>() > left {
-                is_full = true;
-                left_out.extend(some.iter().map(|(partition, _)| (*partition).clone()));
-                continue;
+        let mut chosen: Vec<(&Partition, &PartitionState)> = Vec::new();
+        let mut expected = 0;
+        for one in latest_first {
+            if expected + one.1.volume.bytes > room {
+                left_out.push(one.0.clone());
+            } else {
+                expected += one.1.volume.bytes;
+                chosen.push(one);
             }
+        }
+        for some in chosen.chunks(AT_ONCE) {
             for (partition, facts) in self.read_some(some, Volume::UNLIMITED).await? {
                 if let Some(rest) = left.checked_sub(facts.volume.bytes) {
                     left = rest;
                     read.push((partition, facts));
                 } else {
-                    is_full = true;
                     left_out.push(partition);
                 }
             }

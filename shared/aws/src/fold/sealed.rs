@@ -55,6 +55,9 @@ use crate::{
 /// hour again. With this and [`sealing::STEP`] fewer hours are open than the two days after which an account's folds must not cost more.
 pub(super) const SEALED_AFTER_HOURS: i64 = 36;
 
+/// The part of a fold's room that what is known of sealed hours may take together with changes that are set aside.
+const FOR_PAST_WITH_ASIDE: u64 = 2;
+
 /// Hours after which hours are opened again for what came late of what an account reports itself, at most. Its administrator decides when that is, and
 /// all hours since have to be sealed again each time.
 pub(super) const LATE_AGAIN_HOURS: i64 = 24;
@@ -92,6 +95,8 @@ pub(super) struct KnownHours {
     pub(super) kept: Arc<Vec<Item>>,
     /// Whether there are more of them than are kept.
     pub(super) is_kept_cut: bool,
+    /// Whether there is no room for the changes that are set aside, although they are needed.
+    pub(super) is_aside_left_out: bool,
     pub(super) checkpoints: Checkpoints,
 }
 
@@ -218,8 +223,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// What is known of an account, with the changes of sealed hours that are set aside; `None` if they can't be read.
     pub(super) async fn with_aside(&self, account: &str, known: &KnownHours) -> Result<Option<KnownHours>, CallError> {
         let (Some(past), Some(latest)) = (&known.past, known.checkpoints.checkpoints.first()) else { return Ok(Some(known.clone())) };
-        let aside = self.sealed.aside(self.world.bucket(), account, latest).await?;
-        Ok(aside.map(|aside| KnownHours { past: Some(Past { aside: Some(aside), ..past.clone() }), ..known.clone() }))
+        let Some(aside) = self.sealed.aside(self.world.bucket(), account, latest).await? else { return Ok(None) };
+        if past.bytes() + aside.bytes > self.room / FOR_PAST_WITH_ASIDE {
+            // The facts of the latest hours need the room.
+            return Ok(Some(KnownHours { is_aside_left_out: true, ..known.clone() }));
+        }
+        Ok(Some(KnownHours { past: Some(Past { aside: Some(aside), ..past.clone() }), ..known.clone() }))
     }
 
     /// The facts of sealed hours but calls of another account, and its partitions that aren't sealed. Where they can't be read, nothing that rests on them can

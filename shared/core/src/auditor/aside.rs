@@ -51,9 +51,9 @@ pub fn set_aside(mut facts: EvidenceRows, world: World, options: &AuditOptions<'
         let of = (listed.account(), listed.region());
         let (key, change) = listed.to_change();
         edges.entry(of).or_insert_with(|| (key.clone(), key.clone())).1 = key.clone();
-        let is_first = firsts.insert((of.0, of.1, listed.operation(), listed.mentions("\"Effect\"")));
         let may_matter = change.effect.is_some() || is_relevant(&listed, &change, &relevance, watched);
-        if is_first || may_matter {
+        // One that matters itself doesn't show that evidence is missing.
+        if may_matter || firsts.insert((of.0, of.1, listed.operation(), listed.mentions("\"Effect\""))) {
             needed.insert(key);
         } else {
             aside.insert(key);

@@ -233,13 +233,15 @@ fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, u64), UnusableObject>
 /// The facts on which anything can still depend once their hours, those before `until`, are sealed. Of signs of life, the first one after each
 /// thing that one may end, and of reads the first, the last, and the latest of event history; of digests those that begin a chain, the ends of the
 /// chains before, the latest one of each trail, and those next to hours that aren't sealed.
-pub(super) fn still_needed(facts: Vec<(Partition, Content)>, trust: &Trust, until: i64) -> Vec<(Partition, Content)> {
+///
+/// Of what an account reports itself, changes and gaps of hours before `oldest` have expired like the facts in the table: it decides how many there are.
+pub(super) fn still_needed(facts: Vec<(Partition, Content)>, trust: &Trust, oldest: i64, until: i64) -> Vec<(Partition, Content)> {
     let of_region = NeededTimes::of(&facts, trust);
     let is_needed = |(partition, content): &(Partition, Content)| {
         let Some(needed) = of_region.get(&partition.account_region) else { return true };
         match content {
             Content::Calls(_) => false,
-            Content::Change(_) | Content::Gap(_) => true,
+            Content::Change(_) | Content::Gap(_) => !trust.is_self_reported(partition) || partition.hour >= Some(oldest),
             Content::State(_) => !trust.is_self_reported(partition),
             Content::Heartbeat(heartbeat) => {
                 let is_sign = !trust.is_self_reported(partition) && needed.heartbeats.contains(&heartbeat.time);
@@ -340,7 +342,7 @@ mod tests {
             (partition, Content::Verified(fact))
         };
         let digests = vec![digest("a", 10), digest("a", 11), digest("b", 7), digest("b", 8)];
-        let needed = still_needed(digests, &Trust { organization: true, ..Trust::default() }, 1_000);
+        let needed = still_needed(digests, &Trust { organization: true, ..Trust::default() }, 0, 1_000);
         let hours: Vec<_> = needed.iter().filter_map(|(partition, _)| partition.hour).collect();
         assert_eq!(hours, [11, 8]);
     }

@@ -23,6 +23,9 @@ use crate::{
 /// Partitions that are noted or forgotten at the same time.
 const AT_ONCE: usize = 16;
 
+/// Seconds for which a later fold seals nothing after sums turned out not to fit.
+const SEALED_ANEW_SECONDS: i64 = 3_600;
+
 /// Seconds after which partitions that nobody has found yet are looked for again. The message that asked for it may have been lost.
 const LOOKED_FOR_AGAIN: i64 = 2 * 3_600;
 
@@ -102,7 +105,13 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         enough: Instant,
     ) -> Result<bool, CallError> {
         tracing::info!(account, "{Outdated}: hours are opened again");
-        self.open_again(account, &known.checkpoints, number, &known.partitions, enough).await
+        let checkpoints = Checkpoints { outdated_at: Some(self.clock.now()), ..known.checkpoints.clone() };
+        self.open_again(account, &checkpoints, number, &known.partitions, enough).await
+    }
+
+    /// Whether the sums of an account turned out not to fit the state a moment ago. If they are made anew by the same facts, they may do so again.
+    pub(in crate::fold) fn was_outdated(&self, checkpoints: &Checkpoints) -> bool {
+        checkpoints.outdated_at.is_some_and(|at| self.clock.now() < at.plus_seconds(SEALED_ANEW_SECONDS))
     }
 
     /// Opens all hours of an account again whose facts have not expired. Whether there was time for all of them.
@@ -113,14 +122,14 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         self.open_again(account, &checkpoints, number, &noted, enough).await
     }
 
-    /// Notes whether hours of an account are sealed from now on, unless a later task has asked for something else.
-    pub(in crate::fold) async fn turn_sealing(&self, account: &str, is_on: bool, asked: u64) -> Result<(), CallError> {
+    /// Notes whether hours of an account are sealed from now on, unless a later task has asked for something else. Returns whether none has.
+    pub(in crate::fold) async fn turn_sealing(&self, account: &str, is_on: bool, asked: u64) -> Result<bool, CallError> {
         let checkpoints = self.findings.checkpoints(account).await?;
         if checkpoints.asked < asked {
             let next = Checkpoints { is_off: !is_on, asked, ..checkpoints.clone() };
             self.findings.put_checkpoints(account, &checkpoints, next).await?.ok_or_else(overtaken)?;
         }
-        Ok(())
+        Ok(checkpoints.asked <= asked)
     }
 
     /// Opens the hours of this number of checkpoints, the latest first, and returns whether there was time for all of them. That it is being done is written

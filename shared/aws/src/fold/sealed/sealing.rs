@@ -80,6 +80,9 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             return Ok(Ok(None));
         }
         let Some(known) = &self.with_aside(account, known).await? else { return Ok(Err(Outdated)) };
+        if known.is_aside_left_out {
+            return Ok(Ok(None));
+        }
         let Some(ToSeal { until, chosen, left_out, evidence }) = self.to_seal(account, known).await? else { return Ok(Ok(None)) };
         let (_, world) = self.world_of(account, &evidence).await?;
         let now = self.clock.now();
@@ -202,11 +205,15 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             let Content::Change(change) = content else { return false };
             aside.changes.contains(&change.key(&partition.account_region.account))
         };
-        let (to_set_aside, facts): (Vec<_>, Vec<_>) = still_needed(evidence.to_seal, &self.trust, until).into_iter().partition(is_aside);
+        let (to_set_aside, facts): (Vec<_>, Vec<_>) =
+            still_needed(evidence.to_seal, &self.trust, oldest, until).into_iter().partition(is_aside);
         let notes = evidence.notes_of_partitions.into_iter().filter(|note| note.time >= start_of(oldest)).collect();
         let names = known.kept.iter().filter_map(partition_and_name);
-        let kept = names.filter(|(partition, _)| partition.hour.is_some_and(|hour| (oldest..until).contains(&hour)));
-        let kept = kept.map(|(_, name)| name).collect();
+        // What was kept of hours that were sealed before, and isn't sealed with them, still waits for them to be opened.
+        let from = known.past.as_ref().map_or(oldest, |past| past.until.max(oldest));
+        let new = names.filter(|(partition, _)| partition.hour.is_some_and(|hour| (from..until).contains(&hour)));
+        let before = known.past.iter().flat_map(|past| &past.facts.kept).filter(|name| has_hour_since(name, oldest)).cloned();
+        let kept = new.map(|(_, name)| name).chain(before).collect();
         let before = known.past.iter().flat_map(|past| &past.facts.left_out);
         left_out.extend(before.filter(|partition| partition.hour >= Some(oldest)).cloned());
         let about = AboutFacts { notes, kept, left_out, watched: aside.watched, all_verified: evidence.all_verified };
@@ -237,6 +244,12 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
 /// The state of a partition that is opened again: the rollup of its hour is as of when it was sealed.
 fn rolled_up(state: PartitionState) -> PartitionState {
     PartitionState { rolled_up: Some(state.version), ..state }
+}
+
+/// Whether an item lies in an hour since this one, by its name in the list of those that were rewritten or removed.
+fn has_hour_since(name: &str, oldest: i64) -> bool {
+    let partition = name.split_once(' ').and_then(|(key, _)| Partition::parse(key));
+    partition.is_some_and(|partition| partition.hour.is_some_and(|hour| hour >= oldest))
 }
 
 /// These sums, with those that are new.
