@@ -128,6 +128,7 @@ impl<B: Bucket> HubWorld<B> {
     }
 
     /// The bucket.
+    #[must_use]
     pub fn bucket(&self) -> &B {
         &self.0.bucket
     }

@@ -114,8 +114,8 @@ async fn assert_as_the_folder<B: Bucket>(hub: &HubWorld<B>, bucket: &MemoryBucke
 
 /// A file of the world: mostly of a time of its own, sometimes of none, and sometimes one that can't be used.
 fn file(random: &mut Random) -> (String, Vec<u8>) {
-    let account = [MEMBER, OTHER, MANAGEMENT, "22223333444"][random.below(4) as usize];
-    let region = ["us-east-1", "eu-west-1"][random.below(2) as usize];
+    let account = [MEMBER, OTHER, MANAGEMENT, "22223333444"][usize::try_from(random.below(4)).unwrap()];
+    let region = ["us-east-1", "eu-west-1"][usize::try_from(random.below(2)).unwrap()];
     let guardrail = format!("arn:aws:bedrock:us-east-1:{MANAGEMENT}:guardrail/required{}", random.below(3));
     let organization = |random: &mut Random| {
         let world = history::bare_world_with(OTHER);
@@ -154,8 +154,9 @@ fn file(random: &mut Random) -> (String, Vec<u8>) {
 /// One change of the bucket: of the folder, or of the bundles behind everyone's back.
 async fn change(bucket: &MemoryBucket, earlier: &mut Vec<(String, Vec<u8>)>, random: &mut Random) {
     let bundles = bucket.list(BUNDLES).await.unwrap();
-    let chosen =
-        |random: &mut Random, from: &[ListedObject]| from.get(random.below(from.len().max(1) as u64) as usize).map(|of| of.key.clone());
+    let chosen = |random: &mut Random, from: &[ListedObject]| {
+        from.get(usize::try_from(random.below(from.len().max(1) as u64)).unwrap()).map(|of| of.key.clone())
+    };
     match random.below(12) {
         0 => {
             let files = bucket.list(PREFIX).await.unwrap();
@@ -165,7 +166,7 @@ async fn change(bucket: &MemoryBucket, earlier: &mut Vec<(String, Vec<u8>)>, ran
         1 => {
             let Some(key) = chosen(random, &bundles) else { return };
             let mut damaged = bucket.get(&key).await.unwrap().unwrap();
-            let at = random.below(damaged.len() as u64) as usize;
+            let at = usize::try_from(random.below(damaged.len() as u64)).unwrap();
             damaged[at] ^= 1;
             bucket.put(&key, damaged).await.unwrap();
         }
@@ -176,7 +177,7 @@ async fn change(bucket: &MemoryBucket, earlier: &mut Vec<(String, Vec<u8>)>, ran
         }
         // What another fold had read earlier, and writes only now.
         3 if !earlier.is_empty() => {
-            let (key, content) = earlier[random.below(earlier.len() as u64) as usize].clone();
+            let (key, content) = earlier[usize::try_from(random.below(earlier.len() as u64)).unwrap()].clone();
             bucket.put(&key, content).await.unwrap();
         }
         _ => {

@@ -87,7 +87,9 @@ mod tests {
 
     fn set_aside_of(changes: &[(ChangeKey, Change)]) -> Vec<ChangeKey> {
         let mut facts = EvidenceRows::default();
-        changes.iter().for_each(|(key, change)| facts.add_change(key, change));
+        for (key, change) in changes {
+            facts.add_change(key, change);
+        }
         let now = Timestamp::parse("2026-11-21T00:00:00Z").unwrap();
         let (configuration, selection) = (Configuration::default(), Selection::default());
         let options = AuditOptions { configuration: &configuration, selection: &selection, now, threads: 1 };
