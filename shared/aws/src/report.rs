@@ -15,7 +15,7 @@ use std::{
 };
 
 use audit_core::{
-    report::{BlindRow, v1},
+    report::{BlindRow, Unreadable, v1},
     timestamp::Timestamp,
 };
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
@@ -334,26 +334,51 @@ impl<B: Bucket> Reports<B> {
         let timeline: Vec<v1::TimelineRow<'_>> = whole.timeline.iter().map(v1::TimelineRow::from).collect();
         let now = whole.generated_at;
         let findings: Vec<FindingOfHub<'_>> = all.iter().map(FindingOfHub::from).collect();
-        let report = json!({"schema_version": 1, "tool": {"name": "guardrail-audit", "version": env!("CARGO_PKG_VERSION")}, "generated_at": now,
-            "incomplete": whole.incomplete, "unreadable": whole.unreadable, "findings": findings, "scoreboard": scores, "coverage_over_time": coverage, "timeline": timeline,
-            "blind": blind});
+        let report = WrittenReport {
+            schema_version: 1,
+            tool: json!({"name": whole.tool.name, "version": whole.tool.version}),
+            generated_at: whole.generated_at,
+            incomplete: &whole.incomplete,
+            unreadable: &whole.unreadable,
+            findings,
+            scoreboard: &scores,
+            coverage_over_time: coverage,
+            timeline,
+            blind,
+        };
+        let report = serde_json::to_vec(&report).map_err(|error| CallError::new("write the report", ErrorKind::Refused, error))?;
         let day: String = now.to_string().chars().take(10).collect();
-        for folder in [day.as_str(), "latest"] {
-            for (name, content) in [
-                ("report.json", report.to_string()),
-                ("report.html", page.clone()),
-                ("findings.csv", findings_csv(&all)?),
-                ("scoreboard.csv", scoreboard_csv(&scores)?),
-            ] {
-                self.bucket.put(&format!("{}{folder}/{name}", self.prefix), content.into_bytes()).await?;
-            }
-        }
+        self.put_both(&day, "report.json", report).await?;
+        self.put_both(&day, "report.html", page.into_bytes()).await?;
+        self.put_both(&day, "findings.csv", findings_csv(&all)?.into_bytes()).await?;
+        self.put_both(&day, "scoreboard.csv", scoreboard_csv(&scores)?.into_bytes()).await?;
         Ok(all.len())
+    }
+
+    /// Writes a file of a report to the folder of the day and to `latest`.
+    async fn put_both(&self, day: &str, name: &str, content: Vec<u8>) -> Result<(), CallError> {
+        self.bucket.put(&format!("{}{day}/{name}", self.prefix), content.clone()).await?;
+        self.bucket.put(&format!("{}latest/{name}", self.prefix), content).await
     }
 }
 
 fn texts(item: &Item) -> BTreeMap<String, String> {
     item.iter().filter_map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone()))).collect()
+}
+
+/// The JSON of a report. It is written as it stands: as a [`Value`], the rows of a year of a thousand accounts would fill the function's memory.
+#[derive(Serialize)]
+struct WrittenReport<'r> {
+    schema_version: u32,
+    tool: Value,
+    generated_at: Timestamp,
+    incomplete: &'r [String],
+    unreadable: &'r [Unreadable],
+    findings: Vec<FindingOfHub<'r>>,
+    scoreboard: &'r [Score],
+    coverage_over_time: Vec<Coverage>,
+    timeline: Vec<v1::TimelineRow<'r>>,
+    blind: Vec<v1::BlindRow<'r>>,
 }
 
 /// A finding as version 1 has it, with what only the hub knows.
