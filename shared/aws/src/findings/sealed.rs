@@ -26,7 +26,7 @@ pub struct Checkpoint {
     pub calls: String,
     /// The hash of the object that lists the partitions.
     pub partitions: String,
-    /// Whom the hub believed when the hours were sealed, as [`Trust::basis`](crate::trust::Trust::basis) writes it. The sums are of no use to a hub that
+    /// Whom the hub believed when the hours were sealed, in the words of `Trust::basis`. The sums are of no use to a hub that
     /// believes others.
     pub trust: String,
 }
