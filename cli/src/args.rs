@@ -23,7 +23,7 @@ pub(crate) use self::{
     calls::{AuditArgs, ExplainArgs, SimulateArgs},
     documents::{ExceptionsCommand, GuardrailCommand, PolicyCommand, RulesArgs},
     input::{BasisArgs, filter_of},
-    output::{CallFormat, ExportArgs, Format, LintFormat, OutputArgs, PlainFormat},
+    output::{CallFormat, ExportArgs, Format, LintFormat, LintOutputArgs, OutputArgs, PlainFormat, PlainOutputArgs},
     store::{BundleCommand, FindingsCommand, ReportArgs, SourceArgs},
     values::rule_meant,
     view::{GroupBy, Sort, ViewArgs},

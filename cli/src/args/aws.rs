@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    output::PlainFormat,
+    output::{PlainFormat, PlainOutputArgs},
     values::{TimeOrAge, account, time_or_age},
 };
 
@@ -64,9 +64,8 @@ install --path cli --features aws. The permissions are in deploy/hub-reader.poli
         #[command(flatten)]
         address: AddressArgs,
 
-        /// How the result looks
-        #[arg(long, value_name = "FORMAT", default_value = "table")]
-        format: PlainFormat,
+        #[command(flatten)]
+        output: PlainOutputArgs,
 
         /// Exit with 4 if something could not be looked at
         #[arg(long)]
@@ -137,9 +136,8 @@ pub(crate) struct RemakeArgs {
     #[arg(long, conflicts_with = "wait")]
     pub(crate) dry_run: bool,
 
-    /// How the result looks
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub(crate) format: PlainFormat,
+    #[command(flatten)]
+    pub(crate) output: PlainOutputArgs,
 
     #[command(flatten)]
     pub(crate) address: AddressArgs,
@@ -157,9 +155,8 @@ pub(crate) struct RedriveArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// How the result looks
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub(crate) format: PlainFormat,
+    #[command(flatten)]
+    pub(crate) output: PlainOutputArgs,
 
     #[command(flatten)]
     pub(crate) address: AddressArgs,
@@ -185,9 +182,8 @@ pub(crate) struct TellAgainArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// How the result looks
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub(crate) format: PlainFormat,
+    #[command(flatten)]
+    pub(crate) output: PlainOutputArgs,
 
     #[command(flatten)]
     pub(crate) address: AddressArgs,
@@ -308,9 +304,8 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "TABLE")]
     pub(crate) observations_table: Option<String>,
 
-    /// How the result looks
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub(crate) format: PlainFormat,
+    #[command(flatten)]
+    pub(crate) output: PlainOutputArgs,
 
     /// Exit with 4 if something could not be looked at
     #[arg(long)]

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{
     aws::HubArgs,
-    output::{LintFormat, PlainFormat},
+    output::{LintOutputArgs, PlainOutputArgs},
     values::timestamp,
 };
 
@@ -27,9 +27,8 @@ pub(crate) enum PolicyCommand {
         /// As of this time [default: the end of all that is known]
         #[arg(long, value_name = "TIME", value_parser = timestamp)]
         at: Option<Timestamp>,
-        /// How the result looks
-        #[arg(long, default_value = "table")]
-        format: PlainFormat,
+        #[command(flatten)]
+        output: PlainOutputArgs,
     },
     /// Say what looks wrong about Bedrock policies
     Lint {
@@ -42,12 +41,8 @@ pub(crate) enum PolicyCommand {
         /// The account that owns the guardrails that may be enforced
         #[arg(long, value_name = "ACCOUNT")]
         management_account: Option<String>,
-        /// How the result looks
-        #[arg(long, value_name = "FORMAT", default_value = "table")]
-        format: LintFormat,
-        /// Write the result to a file instead of standard output (`-`)
-        #[arg(long, short, value_name = "FILE")]
-        output: Option<PathBuf>,
+        #[command(flatten)]
+        output: LintOutputArgs,
     },
 }
 
@@ -61,9 +56,8 @@ pub(crate) enum GuardrailCommand {
         /// The same: after
         #[arg(value_name = "B")]
         after: PathBuf,
-        /// How the result looks
-        #[arg(long, default_value = "table")]
-        format: PlainFormat,
+        #[command(flatten)]
+        output: PlainOutputArgs,
     },
 }
 
@@ -71,9 +65,8 @@ pub(crate) enum GuardrailCommand {
 pub(crate) struct RulesArgs {
     /// The rule to explain
     pub(crate) id: Option<String>,
-    /// How the result looks
-    #[arg(long, default_value = "table")]
-    pub(crate) format: PlainFormat,
+    #[command(flatten)]
+    pub(crate) output: PlainOutputArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -91,11 +84,7 @@ pub(crate) enum ExceptionsCommand {
         /// "Now" [default: the time of the run]
         #[arg(long, value_name = "TIME", value_parser = timestamp)]
         now: Option<Timestamp>,
-        /// How the result looks
-        #[arg(long, value_name = "FORMAT", default_value = "table")]
-        format: LintFormat,
-        /// Write the result to a file instead of standard output (`-`)
-        #[arg(long, short, value_name = "FILE")]
-        output: Option<PathBuf>,
+        #[command(flatten)]
+        output: LintOutputArgs,
     },
 }

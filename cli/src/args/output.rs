@@ -135,3 +135,23 @@ pub(crate) enum PlainFormat {
     /// For programs
     Json,
 }
+
+/// How a result looks that has no rows of findings or calls.
+#[derive(Args, Debug)]
+pub(crate) struct PlainOutputArgs {
+    /// How the result looks
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: PlainFormat,
+}
+
+/// How lints look, and where they go.
+#[derive(Args, Debug)]
+pub(crate) struct LintOutputArgs {
+    /// How the result looks
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: LintFormat,
+
+    /// Write the result to a file instead of standard output (`-`)
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::{
     aws::HubArgs,
     input::FindingFilter,
-    output::{ExportArgs, Format, OutputArgs, PlainFormat},
+    output::{ExportArgs, Format, OutputArgs, PlainOutputArgs},
     values::framework,
 };
 
@@ -81,8 +81,7 @@ pub(crate) enum FindingsCommand {
         finding: String,
         #[command(flatten)]
         source: SourceArgs,
-        /// How the result looks
-        #[arg(long, default_value = "table")]
-        format: PlainFormat,
+        #[command(flatten)]
+        output: PlainOutputArgs,
     },
 }

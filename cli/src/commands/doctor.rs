@@ -41,7 +41,7 @@ pub(crate) fn run(args: &DoctorArgs, console: Console) -> anyhow::Result<Exit> {
     }
     console.unreadable(&unreadable, unreadable.len() as u64);
     let answers = inspection.answers();
-    match args.format {
+    match args.output.format {
         PlainFormat::Json => {
             let (calls, evaluations, left_out) = inspection.counts();
             let records = v1::Records { calls, evaluations, left_out, unreadable: unreadable.len() as u64 };

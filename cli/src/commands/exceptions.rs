@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{configuration, now};
 use crate::{
-    args::{ExceptionsCommand, LintFormat},
+    args::{ExceptionsCommand, LintFormat, LintOutputArgs},
     console::Console,
     exit::Exit,
     output::{
@@ -70,7 +70,7 @@ struct Checked<'c> {
 }
 
 pub(crate) fn run(command: &ExceptionsCommand, console: Console) -> anyhow::Result<Exit> {
-    let ExceptionsCommand::Check { config, store, hub, now: given, format, output } = command;
+    let ExceptionsCommand::Check { config, store, hub, now: given, output: LintOutputArgs { format, output } } = command;
     let read = [("the configuration", Some(config.as_path())), ("the store", store.as_deref())];
     output::refuse_overwriting("--output", output.as_deref(), read)?;
     let text = configuration::read(config)?;

@@ -10,7 +10,7 @@ use super::{
     now,
 };
 use crate::{
-    args::{ExportArgs, FindingsCommand, Format, PlainFormat},
+    args::{ExportArgs, FindingsCommand, Format, PlainFormat, PlainOutputArgs},
     console::Console,
     exit::Exit,
     output::{self, table, text::counted},
@@ -41,7 +41,7 @@ pub(crate) fn run(command: &FindingsCommand, console: Console) -> anyhow::Result
                 Export { tool: &tool, generated_at, organization: organization.as_deref(), accounts: &accounts, region_of_organization };
             output::to(output.as_deref(), |out| list(out, &findings, &of, *format, export))?;
         }
-        FindingsCommand::Show { finding, source, format } => {
+        FindingsCommand::Show { finding, source, output: PlainOutputArgs { format } } => {
             let Found { findings, .. } = Source::open(source, console)?.findings_like(finding)?;
             let finding = output::find(&findings, finding)?;
             match format {

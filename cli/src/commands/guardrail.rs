@@ -10,13 +10,13 @@ use audit_core::{
 use serde_json::{Value, json};
 
 use crate::{
-    args::{GuardrailCommand, PlainFormat},
+    args::{GuardrailCommand, PlainFormat, PlainOutputArgs},
     exit::Exit,
     output::{self, table, text::wrapped},
 };
 
 pub(crate) fn run(command: &GuardrailCommand) -> anyhow::Result<Exit> {
-    let GuardrailCommand::Diff { before, after, format } = command;
+    let GuardrailCommand::Diff { before, after, output: PlainOutputArgs { format } } = command;
     let compared = Compared::of(read(before)?, read(after)?);
     match format {
         PlainFormat::Json => {

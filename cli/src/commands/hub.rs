@@ -23,7 +23,7 @@ pub(crate) fn run(_: &HubCommand, _: Console) -> anyhow::Result<Exit> {
 #[cfg(feature = "aws")]
 pub(crate) fn run(command: &HubCommand, console: Console) -> anyhow::Result<Exit> {
     match command {
-        HubCommand::Status { address, format, strict } => status::run(address, *format, *strict, console),
+        HubCommand::Status { address, output, strict } => status::run(address, output.format, *strict, console),
         HubCommand::Rebuild { remake } => remake::run(remake, None, console),
         HubCommand::Repair { since, everywhere, remake } => remake::run(remake, Some((*since, *everywhere)), console),
         HubCommand::Redrive(args) => redrive::run(args, console),

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::load_world;
 use crate::{
-    args::{PlainFormat, PolicyCommand},
+    args::{LintOutputArgs, PlainFormat, PlainOutputArgs, PolicyCommand},
     console::Console,
     exit::{Exit, UsageError},
     filter::Choices,
@@ -23,10 +23,10 @@ use crate::{
 
 pub(crate) fn run(command: &PolicyCommand, console: Console) -> anyhow::Result<Exit> {
     match command {
-        PolicyCommand::Effective { world, account, policy_type, at, format } => {
+        PolicyCommand::Effective { world, account, policy_type, at, output: PlainOutputArgs { format } } => {
             effective(world, account.as_deref(), policy_type, *at, *format, console)
         }
-        PolicyCommand::Lint { files, world, management_account, format, output } => {
+        PolicyCommand::Lint { files, world, management_account, output: LintOutputArgs { format, output } } => {
             lint::run(files, world.as_ref(), management_account.as_deref(), *format, output.as_deref(), console)
         }
     }

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &RulesArgs) -> anyhow::Result<Exit> {
         }
         None => RULES.to_vec(),
     };
-    if args.format == PlainFormat::Json {
+    if args.output.format == PlainFormat::Json {
         let rows: Vec<Value> = wanted
             .iter()
             .map(|rule| {

@@ -34,7 +34,7 @@ pub(super) fn run(args: &RedriveArgs, console: Console) -> anyhow::Result<Exit> 
         }
     }
     let mut out = output::stdout();
-    match args.format {
+    match args.output.format {
         PlainFormat::Json => output::json(&mut out, &all)?,
         PlainFormat::Table => {
             let number = |count: u64| if count == 0 { "-".to_owned() } else { count.to_string() };

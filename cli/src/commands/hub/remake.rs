@@ -29,7 +29,7 @@ pub(super) fn run(args: &RemakeArgs, repair: Option<(TimeOrAge, bool)>, console:
     let of_all = if since.is_some() { "have facts looked for, and are judged again" } else { "are judged again" };
     if args.dry_run {
         let accounts = hub.wait("asking the hub", hub.hub().accounts_of(account))?;
-        match args.format {
+        match args.output.format {
             PlainFormat::Json => output::json(&mut output::stdout(), &json!({"accounts": accounts, "since": since}))?,
             PlainFormat::Table => {
                 let from = since.map(|since| format!("from {since} on, ")).unwrap_or_default();
@@ -65,7 +65,7 @@ pub(super) fn run(args: &RemakeArgs, repair: Option<(TimeOrAge, bool)>, console:
             remade = hub.wait_quietly(hub.hub().remade(&mut asked))?;
         }
     }
-    match args.format {
+    match args.output.format {
         PlainFormat::Json => output::json(&mut output::stdout(), &remade)?,
         PlainFormat::Table => write(&remade, args.wait, of_all)?,
     }

@@ -41,7 +41,7 @@ pub(super) fn run(args: &TellAgainArgs, console: Console) -> anyhow::Result<Exit
         notify(&hub, &findings, until, console)?;
     }
     let mut out = output::stdout();
-    match args.format {
+    match args.output.format {
         PlainFormat::Json => {
             let ids: Vec<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
             output::json(&mut out, &json!({"findings": ids, "until": until, "is_dry_run": args.dry_run}))?;
