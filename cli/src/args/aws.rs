@@ -121,7 +121,7 @@ const REMAKE: &str = "Goes on by itself, whether or not anybody waits. With --wa
 build with the feature `aws`: cargo install --path cli --features aws. The permissions are in deploy/hub-reader.policy.json and \
 deploy/hub-operator.policy.json.";
 
-/// Of which accounts what is derived is made again, and how that is told.
+/// The options of the commands that have findings and rollups made again from facts.
 #[derive(Args, Debug)]
 pub(crate) struct RemakeArgs {
     /// Only this account [default: all]

@@ -60,7 +60,7 @@ pub enum Request {
     TellAgain {
         /// The findings.
         findings: Vec<FindingId>,
-        /// When it was asked for. Who asks again by the same time goes on with what is left.
+        /// When it was asked for. A request that is sent again with the same time tells only the findings that are left.
         asked_at: Timestamp,
     },
 }

@@ -115,7 +115,7 @@ fn operation(config: &SdkConfig, service: Service, region: &Region) -> Result<Op
 fn timeouts(config: &SdkConfig, service: Service) -> TimeoutConfig {
     let usual = config.timeout_config().cloned().unwrap_or_else(crate::aws::timeouts);
     match service.answers_within {
-        // What it was tried before may take as long.
+        // Each of the three attempts may take as long as the service needs for an answer.
         Some(longest) => usual.to_builder().operation_attempt_timeout(longest).operation_timeout(longest * 3).build(),
         None => usual,
     }

@@ -82,7 +82,7 @@ impl<S: ReadState> Undelivered<S> {
         };
         let taken = received.len() as u64;
         let batches: Vec<Vec<Received>> = received.chunks(SqsQueue::BATCH).map(<[Received]>::to_vec).collect();
-        // What isn't deleted comes again, and writes the same facts.
+        // A message that isn't deleted is received once more, and writes the same facts.
         let deleted = at_once(AT_ONCE, batches, delete, |()| {}).await;
         let _ = deleted.inspect_err(|error| warn("messages that were taken in could not be deleted", error));
         Ok(Some(taken))

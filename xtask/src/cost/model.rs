@@ -1,5 +1,5 @@
-//! How often what happens, and how long functions work on it. What is counted at the engine comes from [`Units`]; what no engine shows is an
-//! assumption that stands here, with its reason.
+//! The number of events, invocations and requests of an installation, and how long functions work on each. Figures that tests count at the engine come from
+//! [`Units`]; a figure that no engine shows is an assumption, which stands here with its reason.
 
 use super::{
     prices::{

@@ -44,7 +44,7 @@ pub(super) fn run(args: &RedriveArgs, console: Console) -> anyhow::Result<Exit> 
         }
     }
     match failed {
-        // What was moved so far is said above.
+        // The table above already says how many messages were moved before the error.
         Some(error) => Err(error.context("not everything was moved: run the command again, and it goes on")),
         None if !args.dry_run && all.iter().any(|of| of.moved < of.found) => Ok(Exit::Findings),
         None => Ok(Exit::Clean),

@@ -40,7 +40,7 @@ impl<P: Publish> Alerts<P> {
             return Ok(None);
         }
         let target = transition(&stored.finding);
-        // What a function that died has published of it in this request isn't published again.
+        // An earlier invocation for the same request may have ended after it published the finding to some topics. They don't get it twice.
         let sent = before.as_ref().filter(|state| state.pending.as_ref() == Some(&target) && state.since >= asked_at);
         let sent = sent.map(|state| state.sent.clone()).unwrap_or_default();
         let (version, withdrawn) = before.as_ref().map_or((1, 0), |state| (state.version + 1, state.withdrawn));

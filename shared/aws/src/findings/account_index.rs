@@ -85,7 +85,7 @@ pub struct PartitionState {
     pub is_ahead: bool,
 }
 
-/// What became of a note about a partition.
+/// A partition after the router has noted that something was done in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotedPartition {
     /// What is known of it now.

@@ -31,7 +31,7 @@ impl Findings {
         let mut all = BTreeMap::new();
         for table in self.tables_of_notes() {
             for item in query_all(&self.aws, table, &imports_key(account), None, true).await? {
-                // What an earlier release noted is the older.
+                // An earlier release kept this in the table of findings. If both tables have a note, the one in the table of notes is newer.
                 all.entry(text(&item, "sk").unwrap_or_default().to_owned()).or_insert(imported(&item)?);
             }
         }

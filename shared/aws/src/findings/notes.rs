@@ -147,7 +147,7 @@ impl Findings {
         Ok(answer.attributes().is_some_and(|item| counted(item, "count") == refused.count))
     }
 
-    /// What of an account's facts was not taken in.
+    /// The facts of an account that the router didn't take in, counted by reason and Region.
     pub async fn refused(&self, account: &str) -> Result<Vec<Refused>, CallError> {
         let mut items = Vec::new();
         for table in self.tables_of_notes() {

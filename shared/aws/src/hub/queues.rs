@@ -31,7 +31,7 @@ enum Kind {
 pub enum Back {
     /// Its messages go back to this queue.
     To(&'static str),
-    /// What it holds, or names, is taken up otherwise, as this says.
+    /// The queue has no queue to go back to: this says, for people, what takes in its messages instead.
     By(&'static str),
 }
 

@@ -78,7 +78,7 @@ impl Hub {
             async move { findings.index(&account).await.map(|index| (account, index)) }
         };
         at_once(AT_ONCE, self.accounts_of(account).await?, index, |(account, index)| {
-            // Of an account without a version nothing was ever heard, and nothing was asked for.
+            // An account without a version never reported anything, and nobody asked for anything to be made again, so that there is nothing to wait for.
             if index.version > 0 {
                 versions.insert(account, index.version);
             }
