@@ -443,7 +443,7 @@ fn a_bundle_of_the_hub_holds_its_report_and_its_world() {
 
 #[test]
 fn the_world_of_the_hub_is_copied_byte_for_byte_into_a_new_folder() {
-    let (folder, _, hub) = both("111122223306");
+    let (folder, _, hub) = both("111122223377");
     let path = at(&folder, "copy");
     let copied = hub.run(&["hub", "world", &path]);
     assert_eq!(copied.code, 0, "{}", copied.stderr);
