@@ -136,7 +136,7 @@ pub(crate) enum PlainFormat {
     Json,
 }
 
-/// How a result looks that has no rows of findings or calls.
+/// The option for the format of a result that has no rows of findings or calls.
 #[derive(Args, Debug)]
 pub(crate) struct PlainOutputArgs {
     /// How the result looks
@@ -144,7 +144,7 @@ pub(crate) struct PlainOutputArgs {
     pub(crate) format: PlainFormat,
 }
 
-/// How lints look, and where they go.
+/// The options for the format of what a check finds, and for the file that it is written to.
 #[derive(Args, Debug)]
 pub(crate) struct LintOutputArgs {
     /// How the result looks

@@ -83,7 +83,7 @@ use crate::{
     world::HubWorld,
 };
 
-/// How often a fold seals hours, at first and anew after their sums turned out not to fit the state.
+/// The number of times that one fold seals hours: once, and once more after their sums turned out not to fit the state.
 const SEALED_ANEW: u32 = 2;
 
 /// Judges the facts of accounts, and writes their findings.
@@ -366,7 +366,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         blind.extend(hub_findings::truncated_histories(&evidence));
         blind.extend(hub_findings::unread_calls(account, &evidence));
         if evidence.is_partial() {
-            // What shows that something can't be seen may be among what is left out.
+            // Facts that were left out may show that something can't be seen, so the rows of the last fold stay.
             let before = self.findings.blind(account).await?;
             blind.extend(before.into_iter().filter(|row| !blind.contains(row)).collect::<Vec<_>>());
         }

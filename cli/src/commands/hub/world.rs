@@ -35,7 +35,7 @@ pub(super) fn run(args: &WorldArgs, console: Console) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// Whether a folder is there, which has to be empty: files of another world would be taken for this one's.
+/// Looks whether the folder exists, and refuses one that holds anything: files of another world would be taken for this one's.
 fn is_empty_folder(folder: &Path) -> anyhow::Result<bool> {
     match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

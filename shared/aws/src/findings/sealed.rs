@@ -48,7 +48,7 @@ pub struct Checkpoints {
     pub opened_late_at: Option<Timestamp>,
     /// The time at which sums last turned out not to fit what was known of the state.
     pub outdated_at: Option<Timestamp>,
-    /// Whether no hour of the account is sealed until somebody asks for it.
+    /// The switch that somebody set so that no hour of the account is sealed until it is set back.
     pub is_off: bool,
     /// The version of the task that asked last for hours to be sealed, or not to be.
     pub asked: u64,

@@ -63,10 +63,10 @@ pub struct FoldTask {
     /// Whether all facts are to be read anew.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_rebuild: bool,
-    /// Whether the repair looks for the partitions of sealed hours, because the list of them can't be read.
+    /// True for a repair that looks for the partitions of sealed hours, because the object that lists them can't be read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_of_sealed: bool,
-    /// Whether hours of the account are sealed from now on, or opened and not sealed any more.
+    /// True if hours of the account are to be sealed from now on; false if all are to be opened, and none sealed any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealing: Option<bool>,
     /// The version of the message that asked for that, if it was handed on since.

@@ -103,7 +103,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
         let mut told: BTreeMap<String, String> = concerns.iter().map(|(other, concern)| (other.clone(), concern.digest())).collect();
         if evidence.is_partial() {
-            // What was found before may rest on what is left out now.
+            // Facts that are left out now may be behind what was told before, so that it stays told.
             for (other, digest) in &before {
                 told.entry(other.clone()).or_insert_with(|| digest.clone());
             }

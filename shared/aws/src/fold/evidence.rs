@@ -100,13 +100,13 @@ pub(super) struct AccountEvidence {
     pub(super) empty: Vec<Partition>,
     /// Partitions that were not read.
     pub(super) left_out: BTreeSet<Partition>,
-    /// Whether some of what the hub read itself, or took from the organization's trail, wasn't read.
+    /// True if there was no room for some partitions of facts that the hub read itself, or took from the organization's trail.
     is_hub_left_out: bool,
     /// The hours that the organization's trail vouches for.
     verified: Hours,
     /// The hours in which the account reported more than is read.
     flooded: Hours,
-    /// Whether more of the account's facts were rewritten or removed than are kept, or more of its changes are set aside than there is room for.
+    /// True if the account rewrote or removed more facts than the hub keeps, or if there is no room for the changes that are set aside.
     is_rewritten: bool,
     /// Whether there are hours, not sealed with these, of which nothing is believed.
     pub(super) is_distrusted: bool,
@@ -124,7 +124,7 @@ impl AccountEvidence {
 
     /// Whether it can be proved that calls of an hour were covered: the trail vouches for it, or all is known that was reported.
     pub(super) fn is_provable(&self, account_region: &AccountRegion, hour: Option<i64>) -> bool {
-        // What others have and there is no room for is no reason: they decide how much it is.
+        // Other accounts' facts that were left out don't count here: their administrators decide how many there are.
         let lacks_own =
             self.is_rewritten || self.left_out.iter().any(|partition| partition.account_region.account == account_region.account);
         let hour = (account_region.clone(), hour);
@@ -368,7 +368,7 @@ fn hub_first<T>((a, _): &(Partition, T), (b, _): &(Partition, T)) -> Ordering {
     (a.source == Source::Account).cmp(&(b.source == Source::Account)).then(b.cmp(a))
 }
 
-/// Whether a fact may change the state by which calls are judged, those of other hours as well.
+/// A fact of these kinds may change the state by which calls are judged, those of other hours as well.
 fn changes_state(read: &Read) -> bool {
     matches!(&read.fact, Ok(Fact { content: Content::Change(_) | Content::State(_), .. }))
 }

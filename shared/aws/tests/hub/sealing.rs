@@ -323,9 +323,7 @@ async fn a_fold_that_is_killed_while_it_seals_loses_and_doubles_nothing() {
             let hit = connection.recover();
             let mut known = BTreeSet::new();
             fold_new(&tables, &at_once(&tables, &bucket, trust()), &mut known).await;
-            assert_eq!(concluded(&tables).await, expected, "{failure:?} at call {call}");
-            seals_in_the_end(&tables, &bucket).await;
-            assert_eq!(concluded(&tables).await, expected, "{failure:?} at call {call}");
+            holds_and_is_sealed(&tables, &bucket, &expected, &format!("{failure:?} at call {call}")).await;
             if !hit {
                 break;
             }
@@ -336,10 +334,12 @@ async fn a_fold_that_is_killed_while_it_seals_loses_and_doubles_nothing() {
 }
 
 /// A fold that follows on one which was killed seals nothing, since that may have been what killed it. The one behind it does.
-async fn seals_in_the_end(tables: &Tables, bucket: &MemoryBucket) {
+async fn holds_and_is_sealed(tables: &Tables, bucket: &MemoryBucket, expected: &[(String, String)], when: &str) {
+    assert_eq!(concluded(tables).await, expected, "{when}");
     let attempted = at_once(tables, bucket, trust()).attempt(&FoldTask::new(MEMBER, u64::MAX), no_deadline()).await;
-    assert!(matches!(attempted, Ok(Attempted::Folded(_))), "{attempted:?}");
-    assert_eq!(index_of(tables, MEMBER).await.0, 0);
+    assert!(matches!(attempted, Ok(Attempted::Folded(_))), "{when}: {attempted:?}");
+    assert_eq!(index_of(tables, MEMBER).await.0, 0, "{when}");
+    assert_eq!(concluded(tables).await, expected, "{when}");
 }
 
 #[tokio::test]
@@ -431,9 +431,7 @@ async fn a_fold_that_is_killed_while_it_opens_hours_goes_on_with_it() {
             let judging = at_once(&tables, &bucket, trust());
             let attempted = judging.attempt(&FoldTask::new(MEMBER, u64::MAX), no_deadline()).await;
             assert!(matches!(attempted, Ok(Attempted::Folded(_))), "{failure:?} at call {call}: {attempted:?}");
-            assert_eq!(concluded(&tables).await, expected, "{failure:?} at call {call}");
-            seals_in_the_end(&tables, &bucket).await;
-            assert_eq!(concluded(&tables).await, expected, "{failure:?} at call {call}");
+            holds_and_is_sealed(&tables, &bucket, &expected, &format!("{failure:?} at call {call}")).await;
             if !hit {
                 break;
             }

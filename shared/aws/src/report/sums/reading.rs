@@ -81,15 +81,15 @@ impl Reading {
             if !self.findings.each_rollup(&account_region, hours, self.days.are_made, self.enough, take).await? {
                 return Ok((one, false));
             }
-            if self.days.are_made && !self.sum(&account_region, &gap, by_day, &changes).await? {
-                // What was read is whole. The next report makes the other sums.
-                return Ok((one, true));
+            if self.days.are_made {
+                // Where there is no time for all sums, the next report makes the others. What is left to read is read, or told to be missing, all the same.
+                self.sum(&account_region, &gap, by_day, &changes).await?;
             }
         }
         Ok((one, true))
     }
 
-    /// Writes the sums of the days of a gap, as long as it isn't `enough`. Returns whether these are all. Days without calls are among them where others
+    /// Writes the sums of the days of a gap, as long as it isn't `enough`. Days without calls are among them where others
     /// follow, so that no report looks for their hours again.
     async fn sum(
         &self,
@@ -97,22 +97,19 @@ impl Reading {
         gap: &Gap,
         mut by_day: BTreeMap<Day, Option<Rollup>>,
         changes: &BTreeMap<Day, u64>,
-    ) -> Result<bool, CallError> {
+    ) -> Result<(), CallError> {
         let first = gap.days.0.or_else(|| by_day.keys().next().copied());
         let end = if gap.is_between { Some(gap.days.1) } else { by_day.keys().next_back().map(|day| day.plus(1)) };
-        let (Some(first), Some(end)) = (first, end) else { return Ok(true) };
+        let (Some(first), Some(end)) = (first, end) else { return Ok(()) };
         let mut day = first.max(end.plus(-MOST_DAYS));
-        while day < end {
-            if Instant::now() >= self.enough {
-                return Ok(false);
-            }
+        while day < end && Instant::now() < self.enough {
             if let Some(mut sum) = by_day.remove(&day).unwrap_or_else(|| Some(Rollup::default())) {
                 add_up(&mut sum.coverage);
                 self.findings.put_day_sum(account_region, day, &sum, changes.get(&day).copied().unwrap_or(0)).await?;
             }
             day = day.plus(1);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// The days from the first to before the second that are wholly within the hours, and long over; `None` if hours are asked for or there is
