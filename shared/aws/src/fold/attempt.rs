@@ -104,7 +104,7 @@ pub enum Attempted {
     Folded(Folded),
     /// An earlier fold had judged it up to the message's version.
     Answered,
-    /// It is in quarantine, and was not tried, or a repair has to find its facts first.
+    /// It is in quarantine, and was not tried.
     Waits,
     /// It was put into quarantine, or stays there.
     Quarantined,
@@ -121,28 +121,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// The same, and after `enough` hands on what can wait.
     pub async fn attempt_within(&self, task: &FoldTask, enough: Instant, deadline: Instant) -> Result<Attempted, CallError> {
         let account = task.account.as_str();
-        // A repair writes only what there is, and needs no fold: it is never lost because the account can't be judged, and failing it is no
-        // failure of the account.
-        if task.is_of_sealed && !self.are_partitions_lost(account).await? {
-            // Another message has found them.
-            return Ok(Attempted::Answered);
-        }
-        if let Some(since) = task.repair_since
-            && let Some(rest) = self.repair(task, since, enough).await?
-        {
-            return self.hand_on(&FoldTask { repair_since: Some(rest), ..task.clone() }).await;
-        }
-        if task.repair_since.is_some() {
-            self.findings.note_repaired(account, task.version).await?;
-        }
-        if task.is_of_sealed {
-            self.note_found(account).await?;
-        }
-        if let Some(is_on) = task.sealing {
-            let asked = task.asked.unwrap_or(task.version);
-            if self.turn_sealing(account, is_on, asked).await? && !is_on && !self.open_all(account, enough).await? {
-                return self.hand_on(&FoldTask { asked: Some(asked), ..task.clone() }).await;
-            }
+        if let Some(attempted) = self.prepare(task, enough).await? {
+            return Ok(attempted);
         }
         // What was judged meanwhile was what the index named and what was remembered, so that a repair or rebuild is never answered. Somebody
         // asked for it, and so it doesn't wait either.
@@ -194,7 +174,11 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             Ok(Err(not_yet)) => {
                 self.findings.excuse_fold(account).await?;
                 match not_yet {
-                    NotYet::IsRepaired => Ok(Attempted::Waits),
+                    // Until then its findings are as of before, which has to be said.
+                    NotYet::IsRepaired => {
+                        let problem = "the list of its sealed hours can't be read, and their facts are looked for".to_owned();
+                        self.put_into_quarantine(account, folded, scope, problem, &configuration).await
+                    }
                     // Hours that are being opened are opened further by whatever fold comes next, so that what was asked for needn't be asked again.
                     NotYet::NoTime => {
                         if let Some(quarantine) = &quarantine {
@@ -228,6 +212,35 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Does what a message asks for besides judging the account. Returns what became of the message, if nothing is to be judged by it.
+    async fn prepare(&self, task: &FoldTask, enough: Instant) -> Result<Option<Attempted>, CallError> {
+        let account = task.account.as_str();
+        // A repair writes only what there is, and needs no fold: it is never lost because the account can't be judged, and failing it is no
+        // failure of the account.
+        if task.is_of_sealed && !self.are_partitions_lost(account).await? {
+            // Another message has found them.
+            return Ok(Some(Attempted::Answered));
+        }
+        if let Some(since) = task.repair_since
+            && let Some(rest) = self.repair(task, since, enough).await?
+        {
+            return self.hand_on(&FoldTask { repair_since: Some(rest), ..task.clone() }).await.map(Some);
+        }
+        if task.repair_since.is_some() {
+            self.findings.note_repaired(account, task.version).await?;
+        }
+        if task.is_of_sealed {
+            self.note_found(account).await?;
+        }
+        if let Some(is_on) = task.sealing {
+            let asked = task.asked.unwrap_or(task.version);
+            if self.turn_sealing(account, is_on, asked).await? && !is_on && !self.open_all(account, enough).await? {
+                return self.hand_on(&FoldTask { asked: Some(asked), ..task.clone() }).await.map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// Has another message of the account's group go on with a task.
