@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::Command,
-    sync::LazyLock,
+    sync::{LazyLock, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -58,21 +58,47 @@ fn findings(hub: &Client, account: &str) -> Vec<Value> {
     hub.items("guardrail-audit-findings", &format!("FINDINGS#{account}"))
 }
 
-/// The deployment that all tests share, each with accounts of its own.
+/// An account that is its own hub.
+const ALONE: &str = "555566667777";
+
+/// The deployments that all tests share, each with accounts of its own.
 struct Deployed {
     engine: Engine,
     hub: Client,
     outputs: BTreeMap<String, String>,
+    outputs_alone: BTreeMap<String, String>,
+    /// Through which the functions of the member write: those that take calls in, and those that take changes in.
+    gates: [Gate; 2],
     built: stack::Built,
 }
 
+/// All accounts are set up before anything happens in one of them: the engine ends the running functions of every account when it sets up or
+/// changes one of the same name in any account. A judgement that is ended so leaves its account alone for six minutes.
 static DEPLOYED: LazyLock<Deployed> = LazyLock::new(|| {
     let built = stack::build();
     let engine = Engine::start();
+    let hub = engine.client(HUB);
     let parameters = [("OrganizationId", ORGANIZATION), ("ManagementAccountId", MANAGEMENT)];
     let outputs = stack::deploy(&engine, HUB, &built.hub(), &parameters);
-    Deployed { hub: engine.client(HUB), engine, outputs, built }
+    let parameters = [
+        ("OrganizationId", ORGANIZATION),
+        ("HubAccountId", HUB),
+        ("HubKeyArn", outputs["KeyArn"].as_str()),
+        ("ObservationsTableName", outputs["ObservationsTableName"].as_str()),
+    ];
+    let _ = stack::deploy(&engine, MEMBER, &built.member(), &parameters);
+    let (member, deployment) = (engine.client(MEMBER), Deployment::of_an_organization());
+    let gates = ["invocations", "changes"].map(|function| {
+        let gate = Gate::open(&role(MEMBER, &format!("guardrail-audit-{function}-us-east-1")), &deployment, &hub);
+        member.set_variable(&format!("guardrail-audit-{function}"), "AWS_ENDPOINT_URL_DYNAMODB", &gate.endpoint());
+        gate
+    });
+    let outputs_alone = stack::deploy(&engine, ALONE, &built.hub(), &[]);
+    Deployed { engine, hub, outputs, outputs_alone, gates, built }
 });
+
+/// Is read by whoever waits for what functions do, and written by whoever changes functions, which ends those that run.
+static UNCHANGED: RwLock<()> = RwLock::new(());
 
 impl Deployed {
     /// The hub's queue of forwarded calls.
@@ -92,6 +118,7 @@ fn wait_for(hub: &Client, account: &str, rules: &BTreeSet<String>) -> Vec<Value>
 
 #[test]
 fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
+    let _unchanged = UNCHANGED.read().unwrap_or_else(PoisonError::into_inner);
     let Deployed { hub, outputs, .. } = &*DEPLOYED;
     // A queue is subscribed to this account only.
     let account = "222233330001";
@@ -168,6 +195,7 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
 
 #[test]
 fn a_change_becomes_a_finding() {
+    let _unchanged = UNCHANGED.read().unwrap_or_else(PoisonError::into_inner);
     let Deployed { hub, outputs, .. } = &*DEPLOYED;
     let account = "222233330002";
     let case = Happened::in_account(account, "trail-stopped/fires");
@@ -205,6 +233,7 @@ fn guardrail(strength: &str) -> Value {
 /// The deployed functions read from Bedrock what the events hide: the account's own functions at once, and the hub's on their schedule.
 #[test]
 fn a_guardrail_that_is_weakened_is_read_and_becomes_a_finding() {
+    let _unchanged = UNCHANGED.read().unwrap_or_else(PoisonError::into_inner);
     let Deployed { hub, outputs, .. } = &*DEPLOYED;
     let bedrock = |method: &str, path: &str, body: &Value| -> Value {
         let json = ("Content-Type", "application/json".to_owned());
@@ -252,6 +281,7 @@ fn world(of: &str) -> Value {
 #[test]
 fn the_hub_reads_the_organization_for_itself() {
     const CONTENT: &str = r#"{"bedrock": {"guardrail_inference": {}}}"#;
+    let _unchanged = UNCHANGED.read().unwrap_or_else(PoisonError::into_inner);
     let Deployed { engine, hub, outputs, .. } = &*DEPLOYED;
     let organizations = |operation: &str, body: &Value| {
         engine.client(MANAGEMENT).json("organizations", &format!("AWSOrganizationsV20161128.{operation}"), body).unwrap()
@@ -274,27 +304,13 @@ fn the_hub_reads_the_organization_for_itself() {
 /// refuses, Lambda leaves the events in the member's queue, from where they are taken in afterwards.
 #[test]
 fn a_member_reports_to_the_hub() {
-    let Deployed { engine, hub, outputs, built } = &*DEPLOYED;
-    let parameters = [
-        ("OrganizationId", ORGANIZATION),
-        ("HubAccountId", HUB),
-        ("HubKeyArn", outputs["KeyArn"].as_str()),
-        ("ObservationsTableName", outputs["ObservationsTableName"].as_str()),
-    ];
-    let _ = stack::deploy(engine, MEMBER, &built.member(), &parameters);
+    let _unchanged = UNCHANGED.read().unwrap_or_else(PoisonError::into_inner);
+    let Deployed { engine, hub, outputs, gates, .. } = &*DEPLOYED;
     let member = engine.client(MEMBER);
-    let deployment = Deployment::of_an_organization();
-    let role = |function: &str| role(MEMBER, &format!("guardrail-audit-{function}-us-east-1"));
-    let gates = ["invocations", "changes"].map(|function| {
-        let gate = Gate::open(&role(function), &deployment, hub);
-        member.set_variable(&format!("guardrail-audit-{function}"), "AWS_ENDPOINT_URL_DYNAMODB", &gate.endpoint());
-        gate
-    });
-
     let case = Happened::in_account(MEMBER, "invocation-without-guardrail/fires");
     case.put_world(hub, &outputs["WorldBucketName"]);
     let undelivered = member.queue_url("guardrail-audit-undelivered");
-    for gate in &gates {
+    for gate in gates {
         gate.refuse(true);
     }
     for event in &case.events {
@@ -302,7 +318,7 @@ fn a_member_reports_to_the_hub() {
     }
     let kept = case.events.len() as u64;
     until(TIMEOUT, "Lambda gives them up and keeps them", || (member.messages_in(&undelivered) == kept).then_some(()));
-    for gate in &gates {
+    for gate in gates {
         gate.refuse(false);
     }
     // Each heartbeat begins with the same. The engine lacks the policies that refuse its call.
@@ -313,7 +329,7 @@ fn a_member_reports_to_the_hub() {
     wait_for(hub, MEMBER, &case.rules);
 
     // The same credentials for other calls.
-    let [gate, _] = &gates;
+    let [gate, _] = gates;
     let table = "arn:aws:dynamodb:us-east-1:111122223333:table/guardrail-audit-observations";
     let as_member = member.at(&gate.endpoint());
     let put = |key: &str| {
@@ -342,9 +358,8 @@ fn documented_queries(page: &str) -> Vec<String> {
 /// The steps of `docs/operating.md` for one account: deployed with every default, queried, changed, and removed.
 #[test]
 fn one_account_alone_is_set_up_asked_upgraded_and_removed() {
-    const ALONE: &str = "555566667777";
-    let Deployed { engine, built, .. } = &*DEPLOYED;
-    let outputs = stack::deploy(engine, ALONE, &built.hub(), &[]);
+    let Deployed { engine, built, outputs_alone: outputs, .. } = &*DEPLOYED;
+    let unchanged = UNCHANGED.read().unwrap_or_else(PoisonError::into_inner);
     let account = engine.client(ALONE);
     let case = Happened::in_account(ALONE, "invocation-without-guardrail/fires");
     case.put_world(&account, &outputs["WorldBucketName"]);
@@ -385,6 +400,8 @@ fn one_account_alone_is_set_up_asked_upgraded_and_removed() {
         assert!(explained.contains("The latest call, step by step:"), "the facts are read: {explained}");
     }
 
+    drop(unchanged);
+    let _changing = UNCHANGED.write().unwrap_or_else(PoisonError::into_inner);
     // A parameter of the hub only: the engine can't update the queues of a nested stack.
     let severity = || {
         let path = "/2015-03-31/functions/guardrail-audit-send-alerts/configuration";
@@ -393,7 +410,7 @@ fn one_account_alone_is_set_up_asked_upgraded_and_removed() {
     };
     assert_eq!(severity(), "MEDIUM");
     let upgraded = stack::deploy(engine, ALONE, &built.hub(), &[("AlertMinimumSeverity", "HIGH"), ("SecurityHub", "true")]);
-    assert_eq!(upgraded, outputs);
+    assert_eq!(upgraded, *outputs);
     assert_eq!(severity(), "HIGH");
     // The engine has no Security Hub to import into; the function behind the parameter is there.
     let path = "/2015-03-31/functions/guardrail-audit-import-findings/configuration";
