@@ -23,6 +23,7 @@ pub use error::WorldError;
 use error::shape;
 pub use mediated::{MediatedGuardrail, PartGuardrail};
 pub use path::{Doubt, Entity, SnapshotPath};
+pub(crate) use resolve::cannot_be_applied;
 pub use resolve::{AccountEffect, AccountPlacement, MediatorKind, OrganizationEffect, PolicyBasis, PolicyInForce, State};
 pub use timeline::{InForce, Source, Timeline};
 pub use validation::Validation;

@@ -16,6 +16,7 @@ use crate::{
     model::{Alias, Deployed, Model},
     rule::{Check, Observed, Rule},
     rules::RULES,
+    timestamp::Timestamp,
     verdict::{Call, Expectation, Grade, Judgement, Verdict},
 };
 
@@ -90,7 +91,7 @@ impl Classes {
         let requirements = &view.options.configuration.requirements;
         let enforcements: Vec<_> = view.state.all_enforcements(&view.context.account, &view.context.region).collect();
         let scopes = enforcements.iter().map(|(_, scope)| scope).chain(requirements.iter().map(|requirement| &requirement.models));
-        let guardrails = enforcements.iter().filter_map(|(key, _)| key.as_ref());
+        let guardrails = enforcements.iter().filter_map(|(guardrail, _)| guardrail.as_ref()).map(|guardrail| &guardrail.key);
         let required = requirements.iter().filter_map(|requirement| requirement.guardrail.as_ref());
         Classes {
             named_models: scopes.flat_map(ModelScope::named).map(str::to_owned).collect(),
@@ -112,11 +113,13 @@ impl Classes {
             expectation,
         };
         if let Some(judged) = self.judged.get(&class) {
-            // In tests, all are judged by themselves as well, which shows a verdict that depends on more than its class.
-            debug_assert_eq!(**judged, judge_one(view, calls, expectation), "{class:?}");
+            // In tests, all are judged by themselves as well, at the times of their own. That shows a verdict that depends on more than its class, and
+            // a state that changes within a period.
+            debug_assert!(own_times(calls).all(|time| **judged == judge_one(view, calls, expectation, time)), "{class:?}: {calls:?}");
             return Rc::clone(judged);
         }
-        let judged = Rc::new(judge_one(view, calls, expectation));
+        let judged = Rc::new(judge_one(view, calls, expectation, None));
+        debug_assert!(own_times(calls).all(|time| *judged == judge_one(view, calls, expectation, time)), "{class:?}: {calls:?}");
         self.judged.insert(class, Rc::clone(&judged));
         judged
     }
@@ -178,8 +181,15 @@ fn error_class(view: View<'_>, calls: &AlikeCalls) -> ErrorClass {
     }
 }
 
-fn judge_one(view: View<'_>, calls: &AlikeCalls, expectation: Expectation) -> Judged {
-    let call = view.call_of(calls);
+/// The times at which alike calls were made, as far as they are known.
+fn own_times(calls: &AlikeCalls) -> impl Iterator<Item = Option<Timestamp>> {
+    [None].into_iter().chain(calls.times().into_iter().filter(Option::is_some))
+}
+
+/// The verdict on alike calls, by the state at a time of theirs; `None` is the beginning of their period.
+fn judge_one(view: View<'_>, calls: &AlikeCalls, expectation: Expectation, at: Option<Timestamp>) -> Judged {
+    let mut call = view.call_of(calls);
+    call.time = at.or(call.time);
     let judgement = view.judge(&call, calls.evidence, expectation);
     let observed = view.with_judged_call(&call, calls, &judgement, |seen| {
         let checks = RULES.iter().flat_map(|rule| rule.checks.iter().map(move |check| (*rule, check)));

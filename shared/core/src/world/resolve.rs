@@ -427,14 +427,14 @@ impl State {
         &self,
         account: &AccountId,
         region: &Region,
-    ) -> impl Iterator<Item = (Option<GuardrailKey>, ModelScope)> {
+    ) -> impl Iterator<Item = (Option<GuardrailVersionArn>, ModelScope)> {
         let by_policy = distinct(self.policies.get(account).into_iter().flat_map(|history| history.iter()))
             .into_iter()
             .flat_map(|policy| policy.regions.values().flatten())
-            .map(|configuration| (configuration.enforcement().map(|enforcement| enforcement.guardrail.key), configuration.models.clone()));
+            .map(|configuration| (configuration.enforcement().map(|enforcement| enforcement.guardrail), configuration.models.clone()));
         let timeline = self.world.configurations.get(&(account.clone(), region.clone())).into_iter();
         let by_account = timeline.flat_map(Timeline::entries).filter_map(|(_, _, enforcements)| enforcements).flatten();
-        by_policy.chain(by_account.map(|enforcement| (Some(enforcement.guardrail.key.clone()), enforcement.models.clone())))
+        by_policy.chain(by_account.map(|enforcement| (Some(enforcement.guardrail.clone()), enforcement.models.clone())))
     }
 
     /// The models that a `modelId` stands for: the model itself, or those behind an alias. Empty if they aren't known.
@@ -479,34 +479,74 @@ impl State {
         &self.world
     }
 
-    /// The times at which anything that verdicts of this account and Region depend on may change, ordered.
+    /// The times at which anything that verdicts of this account and Region depend on may change, ordered. They include those at which a state
+    /// was read again and is what it was: from then on it is known to hold.
     #[must_use]
     pub fn boundaries(&self, account: &AccountId, region: &Region) -> Vec<Timestamp> {
-        fn of<'a, T: PartialEq + 'a>(timeline: Option<&'a Timeline<T>>) -> impl Iterator<Item = Timestamp> + 'a {
-            timeline.into_iter().flat_map(Timeline::boundaries)
-        }
+        let mut moments = self.times(account, region);
+        let enforced: BTreeSet<GuardrailKey> = self.enforced(account, region).into_iter().map(|named| named.key).collect();
+        moments.extend(enforced.iter().flat_map(|key| self.versions_of(key)).flat_map(|(_, timeline)| timeline.boundaries()));
         let here = (account.clone(), region.clone());
-        let first = (account.clone(), region.clone(), String::new());
-        let mediators = [&self.world.agents, &self.world.flows]
-            .into_iter()
-            .flat_map(|mediators| mediators.range(first.clone()..).take_while(|((a, r, _), _)| a == account && r == region));
-        let mut moments: Vec<Timestamp> =
-            self.policies.get(account).into_iter().flat_map(|history| history.iter()).map(|(time, _)| *time).collect();
-        moments.extend(of(self.world.configurations.get(&here)));
-        moments.extend(of(self.world.telemetry.get(&here)));
-        moments.extend(of(self.placements.get(account)));
-        let enforced: BTreeSet<GuardrailKey> = self.all_enforcements(account, region).filter_map(|(key, _)| key).collect();
-        let versions = enforced.iter().flat_map(|key| self.versions_of(key));
-        moments.extend(versions.flat_map(|(_, timeline)| of(Some(timeline))));
-        let first = GuardrailKey { account: account.clone(), region: region.clone(), id: "".into() };
-        moments.extend(
-            self.world.made.range(first..).take_while(|(key, _)| key.account == *account && key.region == *region).map(|(_, made)| *made),
-        );
-        moments.extend(mediators.flat_map(|(_, timeline)| timeline.boundaries()));
-        moments.sort_unstable();
-        moments.dedup();
-        moments
+        moments.extend(self.world.configurations.get(&here).into_iter().flat_map(Timeline::boundaries));
+        moments.extend(self.placements.get(account).into_iter().flat_map(Timeline::boundaries));
+        moments.extend(self.mediators(account, region).flat_map(Timeline::boundaries));
+        in_order(moments)
     }
+
+    /// The times at which an answer changes that verdicts of this account and Region ask the state for, ordered. Between two of them, equal calls
+    /// have one verdict, so the fewer there are, the fewer groups of calls an audit keeps apart.
+    #[must_use]
+    pub fn periods(&self, account: &AccountId, region: &Region) -> Vec<Timestamp> {
+        let mut moments = self.times(account, region);
+        // Of a guardrail, verdicts ask only whether the version that is enforced can be.
+        let can_be_applied = |named: &GuardrailVersionArn| {
+            self.guardrail_timeline(named).into_iter().flat_map(|timeline| timeline.changes(cannot_be_applied))
+        };
+        moments.extend(self.enforced(account, region).iter().flat_map(can_be_applied));
+        let here = (account.clone(), region.clone());
+        moments.extend(self.world.configurations.get(&here).into_iter().flat_map(|timeline| timeline.changes(|state| state)));
+        moments.extend(self.placements.get(account).into_iter().flat_map(|timeline| timeline.changes(|state| state)));
+        moments.extend(self.mediators(account, region).flat_map(|timeline| timeline.changes(|state| state)));
+        in_order(moments)
+    }
+
+    /// Those of both kinds of times that are the same: of policies, which differ from one time to the next, of guardrails that were made, and of
+    /// telemetry, between whose times it is looked whether evaluations were recorded.
+    fn times(&self, account: &AccountId, region: &Region) -> Vec<Timestamp> {
+        let policies = self.policies.get(account).into_iter().flat_map(|history| history.iter()).map(|(time, _)| *time);
+        let first = GuardrailKey { account: account.clone(), region: region.clone(), id: "".into() };
+        let made = self.world.made.range(first..).take_while(|(key, _)| key.account == *account && key.region == *region);
+        policies.chain(made.map(|(_, made)| *made)).chain(self.telemetry_boundaries(account, region)).collect()
+    }
+
+    /// The guardrail versions that were enforced for an account and Region at some time.
+    fn enforced(&self, account: &AccountId, region: &Region) -> BTreeSet<GuardrailVersionArn> {
+        self.all_enforcements(account, region).filter_map(|(guardrail, _)| guardrail).collect()
+    }
+
+    /// The agents and flows of an account and Region.
+    fn mediators(&self, account: &AccountId, region: &Region) -> impl Iterator<Item = &Timeline<MediatedGuardrail>> {
+        let first = (account.clone(), region.clone(), String::new());
+        [&self.world.agents, &self.world.flows].into_iter().flat_map(move |mediators| {
+            let here = mediators.range(first.clone()..).take_while(|((a, r, _), _)| *a == first.0 && *r == first.1);
+            here.map(|(_, timeline)| timeline).collect::<Vec<_>>()
+        })
+    }
+}
+
+/// Whether a guardrail version is known to be one that can't be enforced.
+pub(crate) fn cannot_be_applied(version: InForce<&Option<Arc<CanonicalGuardrail>>>) -> bool {
+    match version {
+        InForce::Known(None) => true,
+        InForce::Known(Some(content)) | InForce::Assumed(Some(content)) => content.why_not_enforceable().is_some(),
+        InForce::Assumed(None) | InForce::NotKnown => false,
+    }
+}
+
+fn in_order(mut moments: Vec<Timestamp>) -> Vec<Timestamp> {
+    moments.sort_unstable();
+    moments.dedup();
+    moments
 }
 
 /// A version of a policy. Each text is parsed once, however often policies get it.

@@ -133,6 +133,12 @@ impl<T: PartialEq> Timeline<T> {
         self.entries.iter().map(|(time, _, _)| *time)
     }
 
+    /// The times at which what a question gets of the state is another than before. A state that is read again, and is what it was, changes nothing.
+    pub fn changes<'t, A: PartialEq>(&'t self, ask: impl Fn(InForce<&'t T>) -> A) -> impl Iterator<Item = Timestamp> {
+        let differs = move |time: &Timestamp| ask(self.at(*time)) != ask(self.at(time.just_before()));
+        self.boundaries().filter(differs)
+    }
+
     /// All states with their times and sources.
     #[must_use]
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = (Timestamp, &Source, Option<&T>)> {
@@ -191,6 +197,23 @@ mod tests {
         assert_eq!(timeline.at(at(10)), InForce::NotKnown);
         assert_eq!(timeline.at(at(16)), InForce::Assumed(&"a"), "what the event hid, the next snapshot shows");
         assert_eq!(timeline.at(at(20)), InForce::Known(&"a"));
+    }
+
+    #[test]
+    fn a_state_that_is_read_again_is_no_change() {
+        let mut timeline = Timeline::default();
+        for (time, state) in [(10, "a"), (20, "a"), (30, "b"), (40, "bb"), (50, "a")] {
+            timeline.insert(at(time), Source::Snapshot, Some(state));
+        }
+        timeline.insert(at(45), event("e"), None);
+        let changes = |ask: fn(InForce<&&str>) -> InForce<usize>| timeline.changes(ask).collect::<Vec<_>>();
+        assert_eq!(
+            changes(|state| state.map(|state| state.len())),
+            [10, 40, 45, 50].map(at),
+            "first it is only assumed, and later not known"
+        );
+        assert_eq!(timeline.changes(|state| state).collect::<Vec<_>>(), [10, 30, 40, 45, 50].map(at));
+        assert_eq!(timeline.changes(|_| ()).count(), 0);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub enum StoredAggregateError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Contents {
     rests_on: RestsOn,
-    /// The times at which the state changed, which divide the periods that groups are numbered by.
+    /// The times at which the periods begin that groups are numbered by.
     boundaries: Vec<i64>,
     /// The times at which the known state of trails changed.
     trail_boundaries: Vec<i64>,
@@ -367,7 +367,7 @@ impl CallAggregate<'_> {
         let JoinCounts { judged, duplicates, .. } = self.evidence.counts;
         StoredAggregate(Contents {
             rests_on: RestsOn::of(self.context, self.options, self.counting),
-            boundaries: micros(self.context.boundaries()),
+            boundaries: micros(self.context.periods()),
             trail_boundaries: micros(&self.context.trail_boundaries),
             span: self.evidence.span.map(|(first, last)| (first.as_micros(), last.as_micros())),
             groups: groups
@@ -497,7 +497,7 @@ impl RestoredAggregate {
     /// Whether no change of the state or the configuration tells calls apart that the aggregate holds as one group.
     pub(in crate::auditor) fn fits(&self, context: &AccountRegionContext<'_>, options: &AuditOptions<'_>, counting: Counting) -> bool {
         self.rests_on == RestsOn::of(context, options, counting)
-            && renumbered(&self.boundaries, context.boundaries(), self.span).is_some()
+            && renumbered(&self.boundaries, context.periods(), self.span).is_some()
             && renumbered(&self.trail_boundaries, &context.trail_boundaries, self.span).is_some()
     }
 
@@ -509,7 +509,7 @@ impl RestoredAggregate {
         counting: Counting,
     ) -> CallAggregate<'a> {
         let texts = context.texts;
-        let periods = renumbered(&self.boundaries, context.boundaries(), self.span).unwrap_or_default();
+        let periods = renumbered(&self.boundaries, context.periods(), self.span).unwrap_or_default();
         let stretches = renumbered(&self.trail_boundaries, &context.trail_boundaries, self.span).unwrap_or_default();
         let number = |numbers: &[u32], before: u32| numbers.get(before as usize).copied().unwrap_or(0);
         let now = |key: CallKey| CallKey { epoch: key.epoch.map(|period| number(&periods, period)), ..key };

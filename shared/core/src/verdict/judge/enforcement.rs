@@ -12,7 +12,7 @@ use crate::{
     model::Model,
     policy::{GuardrailInference, Identifier, Unusable},
     verdict::{Grade, Missing, Reason},
-    world::InForce,
+    world::{InForce, cannot_be_applied},
 };
 
 impl<'a> Situation<'a> {
@@ -140,11 +140,7 @@ impl<'a> Situation<'a> {
     /// Whether the guardrail is known to be one that can't be enforced. Calls fail then, and a call that didn't may have passed without it
     /// (docs/aws/bedrock-policies.md#syntax).
     fn cannot_be_applied(&self, guardrail: &GuardrailVersionArn) -> bool {
-        match self.state.guardrail(guardrail, self.at) {
-            InForce::Known(None) => true,
-            InForce::Known(Some(content)) | InForce::Assumed(Some(content)) => content.why_not_enforceable().is_some(),
-            InForce::Assumed(None) | InForce::NotKnown => false,
-        }
+        cannot_be_applied(self.state.guardrail(guardrail, self.at))
     }
 
     /// Whether the guardrail belongs to the management account; AWS enforces no others (docs/aws/bedrock-policies.md#syntax).
