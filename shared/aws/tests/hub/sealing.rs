@@ -9,6 +9,7 @@ use audit_aws::{
     fold::{Attempted, FoldTask, Request, Trust},
     invocations::Message,
     observations::Item,
+    partition::Partition,
     stream::StreamRecord,
 };
 use serde_json::{Value, json};
@@ -236,6 +237,37 @@ async fn a_fold_reads_nothing_of_hours_that_are_sealed() {
         calls.push(connection.calls());
     }
     assert_eq!(calls[0], calls[1], "ten hours more cost nothing");
+}
+
+/// Of eight hours that are more than four hours over, an eighth of the fold's room holds less than two. What comes late opens them each time, since they are
+/// less than a day and a half old.
+#[tokio::test]
+async fn hours_of_an_account_with_many_calls_are_sealed_early() {
+    const ROOM: u64 = 8 << 10;
+    let endpoint = endpoint().await;
+    let mut concluded_by = Vec::new();
+    for room in [u64::MAX, ROOM] {
+        let (tables, bucket) = (tables_at(&endpoint).await, bare().await);
+        let mut known = BTreeSet::new();
+        let judging = after(&tables, &bucket, trust(), 36);
+        let judging = Judging { fold: judging.fold.with_room(room).opening_after(24), ..judging };
+        for number in 0..64 {
+            report(&tables, &[history::call(MEMBER, number, number / 8 * 60 + 400)]).await;
+        }
+        fold_new(&tables, &judging, &mut known).await;
+        let hours =
+            |partitions: BTreeSet<Partition>| partitions.into_iter().filter_map(|partition| partition.hour).collect::<BTreeSet<_>>();
+        let open = hours(tables.findings().partitions(MEMBER).await.unwrap().into_keys().collect());
+        assert!(if room == ROOM { open.len() <= 2 } else { open.len() == 8 }, "{open:?} are open");
+        for number in 64..66 {
+            report(&tables, &[history::call(MEMBER, number, 405)]).await;
+            fold_new(&tables, &judging, &mut known).await;
+            concluded_by.push(concluded(&tables).await);
+        }
+    }
+    let [first, second, of_sealed @ ..] = concluded_by.as_slice() else { unreachable!() };
+    assert_eq!(of_sealed, [first.clone(), second.clone()]);
+    assert_ne!(first, second, "each late call counts");
 }
 
 #[tokio::test]

@@ -64,19 +64,21 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             late.extend(of_sealed.iter().filter(has_come).map(|(partition, _)| partition.clone()));
         }
         let waits = known.checkpoints.opened_late_at.is_some_and(|at| now < at.plus_seconds(self.late_again_hours * 3_600));
-        let (of_account, of_hub): (BTreeSet<Partition>, BTreeSet<Partition>) =
-            late.into_iter().partition(|partition| self.trust.is_self_reported(partition));
-        if of_hub.is_empty() && (of_account.is_empty() || waits) {
+        // Hours that only an account with many calls has sealed are opened as often as that of another would be read.
+        let old = Some(hour_of(now) - self.sealed_after_hours);
+        let (may_wait, at_once): (BTreeSet<Partition>, BTreeSet<Partition>) =
+            late.into_iter().partition(|partition| self.trust.is_self_reported(partition) && partition.hour < old);
+        if at_once.is_empty() && (may_wait.is_empty() || waits) {
             let to_forget: Vec<(Partition, u64)> =
-                of_sealed.iter().filter(|(partition, _)| !of_account.contains(partition)).cloned().collect();
+                of_sealed.iter().filter(|(partition, _)| !may_wait.contains(partition)).cloned().collect();
             self.forget_sealed(account, &to_forget).await?;
             for (partition, _) in of_sealed {
                 open.remove(&partition);
             }
-            return Ok(Late::Nothing(of_account));
+            return Ok(Late::Nothing(may_wait));
         }
-        let opened_late_at = if of_account.is_empty() { known.checkpoints.opened_late_at } else { Some(now) };
-        let first = of_hub.iter().chain(&of_account).filter_map(|partition| partition.hour).min();
+        let opened_late_at = if may_wait.is_empty() { known.checkpoints.opened_late_at } else { Some(now) };
+        let first = at_once.iter().chain(&may_wait).filter_map(|partition| partition.hour).min();
         Ok(Late::Since(first.unwrap_or(i64::MIN), Checkpoints { opened_late_at, ..known.checkpoints.clone() }))
     }
 

@@ -32,6 +32,14 @@ use crate::{
 /// Hours that are sealed at once. Sealing takes another audit, so it isn't done every hour.
 pub(super) const STEP: i64 = 6;
 
+/// The part of a fold's room that hours may take which stay open though they are older than [`OPEN_HOURS`]. Of an account with millions of calls a day, a
+/// day and a half would take more than the room there is, and an instance that remembers nothing reads and judges all of it.
+const FOR_OPEN: u64 = 8;
+
+/// Hours that stay open however much they hold: until then, CloudTrail has delivered their records, and the digests that vouch for them
+/// (docs/aws/eventbridge.md#delivery, docs/aws/delivery.md#digests). What comes later opens them again.
+pub(super) const OPEN_HOURS: i64 = 4;
+
 /// The part of a fold's room that the hours may take which are sealed at once. The state that later hours give has to be known beside them.
 const FOR_SEALING: u64 = 4;
 
@@ -153,18 +161,18 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
 
     /// The partitions to seal next, of so many hours at most, and the hour up to which they are all there are.
     fn due(&self, known: &KnownHours, most_hours: usize) -> Option<(i64, BTreeMap<Partition, PartitionState>)> {
-        let sealed = hour_of(self.clock.now()) - self.sealed_after_hours;
-        let until = sealed - sealed.rem_euclid(STEP);
         let mut by_hour: BTreeMap<i64, Vec<(&Partition, &PartitionState)>> = BTreeMap::new();
         for (partition, state) in known.partitions.iter().filter(|(_, state)| !state.is_ahead) {
-            if let Some(hour) = partition.hour.filter(|hour| *hour < until) {
+            if let Some(hour) = partition.hour {
                 by_hour.entry(hour).or_default().push((partition, state));
             }
         }
+        let until = self.due_before(&by_hour);
+        by_hour.retain(|hour, _| *hour < until);
         let mut room = self.room / FOR_SEALING;
         let mut chosen = BTreeMap::new();
         for (number, (hour, of_hour)) in by_hour.into_iter().enumerate() {
-            let bytes: u64 = of_hour.iter().map(|(partition, state)| self.size_of(partition, state)).sum();
+            let bytes = self.size_of_all(&of_hour);
             let is_enough = number >= most_hours || number > 0 && chosen.len() + of_hour.len() > PARTITIONS;
             if is_enough || number > 0 && bytes > room {
                 return Some((hour, chosen));
@@ -173,6 +181,26 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
             chosen.extend(of_hour.into_iter().map(|(partition, state)| (partition.clone(), *state)));
         }
         (!chosen.is_empty()).then_some((until, chosen))
+    }
+
+    /// The hour before which hours are due: those that are old enough, and of an account with many calls those for which there is no room beside later ones.
+    fn due_before(&self, by_hour: &BTreeMap<i64, Vec<(&Partition, &PartitionState)>>) -> i64 {
+        let now = hour_of(self.clock.now());
+        let old = now - self.sealed_after_hours;
+        let old = old - old.rem_euclid(STEP);
+        let mut room = self.room / FOR_OPEN;
+        for (hour, of_hour) in by_hour.iter().rev() {
+            let left = room.checked_sub(self.size_of_all(of_hour));
+            if left.is_none() && *hour < now - OPEN_HOURS {
+                return old.max(hour + 1);
+            }
+            room = left.unwrap_or(0);
+        }
+        old
+    }
+
+    fn size_of_all(&self, partitions: &[(&Partition, &PartitionState)]) -> u64 {
+        partitions.iter().map(|(partition, state)| self.size_of(partition, state)).sum()
     }
 
     /// The bytes that a fold reads of a partition.
