@@ -172,7 +172,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let mut room = self.room / FOR_SEALING;
         let mut chosen = BTreeMap::new();
         for (number, (hour, of_hour)) in by_hour.into_iter().enumerate() {
-            let bytes = self.size_of_all(&of_hour);
+            let bytes: u64 = of_hour.iter().map(|(partition, state)| self.size_of(partition, state)).sum();
             let is_enough = number >= most_hours || number > 0 && chosen.len() + of_hour.len() > PARTITIONS;
             if is_enough || number > 0 && bytes > room {
                 return Some((hour, chosen));
@@ -183,24 +183,31 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         (!chosen.is_empty()).then_some((until, chosen))
     }
 
-    /// The hour before which hours are due: those that are old enough, and of an account with many calls those for which there is no room beside later ones.
+    /// The hour before which hours are due: those that are old enough, and of an account with many calls those for which there is no room beside later ones. As
+    /// long as there is no room for one of them, none is sealed early: in what is left out may be what speaks against the others.
     fn due_before(&self, by_hour: &BTreeMap<i64, Vec<(&Partition, &PartitionState)>>) -> i64 {
-        let now = hour_of(self.clock.now());
-        let old = now - self.sealed_after_hours;
-        let old = old - old.rem_euclid(STEP);
-        let mut room = self.room / FOR_OPEN;
+        let (old, closed) = (self.old_before(), hour_of(self.clock.now()) - OPEN_HOURS);
+        let (mut due, mut open) = (None, 0_u64);
         for (hour, of_hour) in by_hour.iter().rev() {
-            let left = room.checked_sub(self.size_of_all(of_hour));
-            if left.is_none() && *hour < now - OPEN_HOURS {
-                return old.max(hour + 1);
+            let bytes: u64 = of_hour.iter().map(|(partition, state)| self.size_of(partition, state)).sum();
+            if due.is_none() {
+                if *hour < closed && open + bytes > self.room / FOR_OPEN {
+                    due = Some(hour + 1);
+                } else {
+                    open += bytes;
+                }
             }
-            room = left.unwrap_or(0);
+            if bytes > self.room {
+                return old;
+            }
         }
-        old
+        due.filter(|_| open <= self.room).map_or(old, |due| due.max(old))
     }
 
-    fn size_of_all(&self, partitions: &[(&Partition, &PartitionState)]) -> u64 {
-        partitions.iter().map(|(partition, state)| self.size_of(partition, state)).sum()
+    /// The hour before which hours are old enough to be sealed.
+    fn old_before(&self) -> i64 {
+        let old = hour_of(self.clock.now()) - self.sealed_after_hours;
+        old - old.rem_euclid(STEP)
     }
 
     /// The bytes that a fold reads of a partition.
