@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+pub(crate) use self::read::LastReading;
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
     timestamp::Timestamp,
@@ -173,7 +174,7 @@ impl Organization {
     #[must_use]
     pub fn sharing(mut self, earlier: &Organization) -> Self {
         fn share<T: PartialEq>(part: &mut Arc<T>, earlier: &Arc<T>) {
-            if part == earlier {
+            if Arc::ptr_eq(part, earlier) || part == earlier {
                 *part = Arc::clone(earlier);
             }
         }

@@ -36,7 +36,7 @@ use crate::{
     identity::{self, IdentityPolicy},
     json::At,
     model::Model,
-    organization::Organization,
+    organization::{LastReading, Organization},
     policy::{BEDROCK_POLICY, Document, EffectivePolicy},
     telemetry::{InvocationLogging, Telemetry},
     timestamp::Timestamp,
@@ -55,6 +55,8 @@ struct ChangedTrail {
 #[derive(Clone, Debug, Default)]
 pub struct World {
     organizations: Timeline<Organization>,
+    /// The file of the organization that was added last, if it had no inconsistency.
+    last_reading: Option<LastReading>,
     policies: BTreeMap<PolicyId, Timeline<PolicyVersion>>,
     described: BTreeMap<AccountId, Timeline<Option<Arc<EffectivePolicy>>>>,
     /// The time at which the effective policy of a reading came into force, by account and time of the reading.
@@ -117,9 +119,16 @@ impl World {
     ///
     /// If the JSON isn't the response that belongs to the path.
     pub fn add(&mut self, at: &SnapshotPath, json: &[u8]) -> Result<Vec<String>, WorldError> {
-        let taken = answer::read(json, &at.entity).and_then(|json| {
-            let taken = self.take(at, &json);
-            taken.map_err(|error| answer::explained(error, &json, &at.entity))
+        if at.entity == Entity::Organization {
+            if let Some(organization) = self.last_reading.as_mut().and_then(|last| last.next(json)) {
+                self.take_organization(at.time, organization);
+                return Ok(Vec::new());
+            }
+            self.last_reading = None;
+        }
+        let taken = answer::read(json, &at.entity).and_then(|answer| {
+            let taken = self.take(at, &answer, json);
+            taken.map_err(|error| answer::explained(error, &answer, &at.entity))
         });
         if taken.is_err() {
             self.forget(at);
@@ -159,7 +168,18 @@ impl World {
         }
     }
 
-    fn take(&mut self, at: &SnapshotPath, json: &Value) -> Result<Vec<String>, WorldError> {
+    /// Adds a reading of the organization, which shares with the one before whatever is equal.
+    fn take_organization(&mut self, time: Timestamp, read: Organization) {
+        let earlier = self.organizations.before(time).rev().find_map(|(.., organization)| organization);
+        let read = match earlier {
+            Some(earlier) => read.sharing(earlier),
+            None => read,
+        };
+        self.organizations.insert(time, Source::Snapshot, Some(read));
+    }
+
+    /// Takes the answer in a file.
+    fn take(&mut self, at: &SnapshotPath, json: &Value, file: &[u8]) -> Result<Vec<String>, WorldError> {
         let time = at.time;
         let mut loose_ends = Vec::new();
         match &at.entity {
@@ -167,12 +187,10 @@ impl World {
                 let organization;
                 (organization, loose_ends) =
                     Organization::with_loose_ends(json).map_err(|error| shape(at.entity.operation(), error.to_string()))?;
-                let earlier = self.organizations.before(time).rev().find_map(|(.., organization)| organization);
-                let organization = match earlier {
-                    Some(earlier) => organization.sharing(earlier),
-                    None => organization,
-                };
-                self.organizations.insert(time, Source::Snapshot, Some(organization));
+                if loose_ends.is_empty() {
+                    self.last_reading = LastReading::of(file, &organization);
+                }
+                self.take_organization(time, organization);
             }
             Entity::Policy(id) => {
                 let version = PolicyVersion::from_describe_policy(json, id)?;
@@ -324,6 +342,12 @@ impl World {
     pub fn identity_readings(&self, account: &AccountId, entity: &str) -> impl Iterator<Item = (Timestamp, &IdentityDocuments)> {
         let timeline = self.identities.get(&(account.clone(), entity.to_owned())).into_iter();
         timeline.flat_map(Timeline::entries).filter_map(|(time, _, documents)| Some((time, documents?)))
+    }
+
+    /// The latest reading of the organization; `None` if there is none, or if it can't be used.
+    #[must_use]
+    pub fn latest_organization(&self) -> Option<&Organization> {
+        self.organizations.entries().next_back()?.2
     }
 
     /// The readings of the organization, ordered by time.

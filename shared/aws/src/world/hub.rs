@@ -185,13 +185,9 @@ impl<B: Bucket> Files<B> {
             return Ok(known);
         }
         let held = self.held(&scope, &listed, bundling).await?;
-        let (mut world, mut latest) = (World::default(), None);
-        held.bundle.each(|path, _, json| {
-            add(&mut world, path, json);
-            if path.starts_with("organization") {
-                latest = serde_json::from_slice(json).ok().and_then(|json| Organization::from_json(&json).ok());
-            }
-        });
+        let mut world = World::default();
+        held.bundle.each(|path, _, json| add(&mut world, path, json));
+        let latest = world.latest_organization().cloned();
         let read = Arc::new(OfOrganization { listed, world, latest });
         *self.organization.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&read));
         Ok(read)

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::{Deserialize, de::DeserializeOwned, de::Error as _};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::{Account, Organization, Unit};
 use crate::{
@@ -91,6 +91,77 @@ impl Organization {
     /// If the JSON has none of the file's members, or a list is of another type.
     pub fn with_loose_ends(json: &Value) -> Result<(Self, Vec<String>), serde_json::Error> {
         read(json)
+    }
+}
+
+/// The members of a file that had no inconsistency, as texts, with what they say: the next reading of an organization mostly differs in one of them.
+#[derive(Clone, Debug)]
+pub(crate) struct LastReading {
+    units_and_above: [Arc<str>; 3],
+    accounts: Arc<str>,
+    attachments: Arc<str>,
+    organization: Organization,
+}
+
+/// The members of a file, not read yet. It has all of them and no other.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Texts<'j> {
+    #[serde(borrow)]
+    organization: &'j RawValue,
+    #[serde(borrow)]
+    roots: &'j RawValue,
+    #[serde(borrow)]
+    organizational_units: &'j RawValue,
+    #[serde(borrow)]
+    accounts: &'j RawValue,
+    #[serde(borrow)]
+    attachments: &'j RawValue,
+}
+
+impl LastReading {
+    /// The members of a file in which `organization` was read without any inconsistency; `None` if it hasn't just these members.
+    pub(crate) fn of(json: &[u8], organization: &Organization) -> Option<Self> {
+        let texts: Texts<'_> = serde_json::from_slice(json).ok()?;
+        let units_and_above = [texts.organization, texts.roots, texts.organizational_units].map(|text| text.get().into());
+        let [accounts, attachments] = [texts.accounts, texts.attachments].map(|text| text.get().into());
+        Some(LastReading { units_and_above, accounts, attachments, organization: organization.clone() })
+    }
+
+    /// Reads the next file: of the accounts and the attachments only what differs. `None` if it differs in more, or has an inconsistency; then
+    /// it has to be read as a whole.
+    pub(crate) fn next(&mut self, json: &[u8]) -> Option<Organization> {
+        let texts: Texts<'_> = serde_json::from_slice(json).ok()?;
+        let above = [texts.organization, texts.roots, texts.organizational_units];
+        if self.units_and_above.iter().zip(above).any(|(before, now)| **before != *now.get()) {
+            return None;
+        }
+        let (are_same, is_same) = (*self.accounts == *texts.accounts.get(), *self.attachments == *texts.attachments.get());
+        if are_same && is_same {
+            return Some(self.organization.clone());
+        }
+        let mut reading = Reading { read: self.organization.clone(), ..Reading::default() };
+        let member = |text: &RawValue| serde_json::from_str::<Value>(text.get()).ok();
+        let mut differing = Map::from_iter([("Attachments".to_owned(), member(texts.attachments)?)]);
+        if !are_same {
+            differing.insert("Accounts".to_owned(), member(texts.accounts)?);
+        }
+        let differing = Value::Object(differing);
+        let differing = reading.in_our_spelling(&differing);
+        if !are_same {
+            reading.read.accounts = Arc::default();
+            reading.accounts(&differing).ok()?;
+            reading.parents();
+        }
+        reading.read.attachments = Arc::default();
+        reading.attachments(&differing).ok()?;
+        if !reading.loose.is_empty() {
+            return None;
+        }
+        let organization = reading.read.sharing(&self.organization);
+        (self.accounts, self.attachments) = (texts.accounts.get().into(), texts.attachments.get().into());
+        self.organization = organization.clone();
+        Some(organization)
     }
 }
 
@@ -206,12 +277,13 @@ impl Reading {
 
     /// Checks that the parents of accounts and OUs are listed.
     fn parents(&mut self) {
-        let accounts = self.read.accounts.iter().map(|(id, account)| (format!("account {}", named(id, &account.name)), &account.parent));
-        let units = self.read.units.iter().map(|(id, unit)| (format!("OU {}", named(id, &unit.name)), &unit.parent));
         let is_there = |parent: &TargetId| self.read.units.contains_key(parent) || self.read.policy_types.contains_key(parent);
         let mut by_parent: BTreeMap<&TargetId, Vec<String>> = BTreeMap::new();
-        for (who, parent) in accounts.chain(units).filter(|(_, parent)| !is_there(parent)) {
-            by_parent.entry(parent).or_default().push(who);
+        for (id, account) in self.read.accounts.iter().filter(|(_, account)| !is_there(&account.parent)) {
+            by_parent.entry(&account.parent).or_default().push(format!("account {}", named(id, &account.name)));
+        }
+        for (id, unit) in self.read.units.iter().filter(|(_, unit)| !is_there(&unit.parent)) {
+            by_parent.entry(&unit.parent).or_default().push(format!("OU {}", named(id, &unit.name)));
         }
         let mut loose: Vec<String> = by_parent
             .into_iter()

@@ -49,3 +49,49 @@ fn what_can_not_be_used_is_not_what_was_there_before() {
         |hour| matches!(state.guardrail(&key.version(GuardrailVersion::Numbered(2)), testing::hour(hour)), InForce::Known(Some(_)));
     assert!(is_known(4) && !is_known(5));
 }
+
+/// Of the organization only what differs from the file before is read. What it says must not depend on which file that was.
+#[test]
+fn a_file_of_the_organization_says_the_same_whichever_was_read_before() {
+    let file = |with: &[(&str, Value)]| {
+        let mut file = json!({"Organization": {"Id": "o-1", "MasterAccountId": "111122223333"}, "Roots": [{"Id": "r-1"}],
+            "OrganizationalUnits": [{"Id": "ou-1", "Name": "one", "ParentId": "r-1"}],
+            "Accounts": [{"Id": "222233334444", "Name": "shop", "ParentId": "ou-1"}, {"Id": "111122223333", "Name": "hub", "ParentId": "r-1"}],
+            "Attachments": [{"PolicyId": "p-1", "TargetId": "222233334444"}, {"PolicyId": "p-2", "TargetId": "ou-1"}]});
+        for (member, value) in with {
+            file[*member] = value.clone();
+        }
+        file.to_string()
+    };
+    let accounts = |accounts: Value| ("Accounts", accounts);
+    let files = [
+        file(&[]),
+        file(&[("Attachments", json!([{"PolicyId": "p-2", "TargetId": "222233334444"}, {"PolicyId": "p-1", "TargetId": "222233334444"}]))]),
+        file(&[("Attachments", json!([{"PolicyId": "p-1", "TargetId": "r-2"}]))]),
+        file(&[("Attachments", json!(null))]),
+        file(&[accounts(json!([{"Id": "222233334444", "Name": "moved", "ParentId": "r-1"}, {"Id": "333344445555", "ParentId": "ou-1"}]))]),
+        file(&[accounts(json!([{"Id": "111122223333", "Name": "hub", "ParentId": "r-1"}]))]),
+        file(&[accounts(json!([{"Id": "222233334444", "Name": "shop", "ParentId": "ou-2"}]))]),
+        file(&[accounts(json!([{"Id": "222233334444", "name": "shop", "ParentId": "ou-1"}]))]),
+        file(&[accounts(json!([{"Name": "none"}]))]),
+        file(&[("OrganizationalUnits", json!([]))]),
+        file(&[("NextToken", json!("more"))]),
+        file(&[("Roots", json!([{"Id": "r-1", "PolicyTypes": [{"Type": "BEDROCK_POLICY", "Status": "ENABLED"}]}]))]),
+        "{}".to_owned(),
+        file(&[]).replace("\"Accounts\"", "\"accounts\""),
+    ];
+    let says = |world: &mut World, time: u8, file: &str| {
+        let at = SnapshotPath::parse(&format!("organization@20261120T{time:02}0000Z.json")).unwrap();
+        let added = world.add(&at, file.as_bytes()).map_err(|error| error.to_string());
+        (added, world.latest_organization().cloned())
+    };
+    for (before, after) in files.iter().flat_map(|before| files.iter().map(move |after| (before, after))) {
+        let mut world = World::default();
+        let _ = says(&mut world, 10, before);
+        let _ = says(&mut world, 11, after);
+        // Twice, since what was read last may be a file of which only a part was.
+        for time in [12, 13] {
+            assert_eq!(says(&mut world, time, after), says(&mut World::default(), time, after), "{after} behind {before}");
+        }
+    }
+}
