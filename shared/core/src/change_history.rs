@@ -213,8 +213,9 @@ impl<'a> ChangeHistory<'a> {
     /// guardrails of all agents and flows that are known to exist there.
     fn knows_users_of(&self, key: &GuardrailKey, at: Timestamp) -> bool {
         let seen = self.regions.keys().filter(|_| self.state.organization().is_none());
-        let accounts = self.state.accounts().chain(seen).chain([&key.account]);
-        accounts.into_iter().all(|account| self.state.policy(account, at).state().is_some())
+        let mut seen = seen.chain([&key.account]);
+        self.state.policies_in_force(at).all(|(_, policy)| policy.state().is_some())
+            && seen.all(|account| self.state.policy(account, at).state().is_some())
             && self.state.configurations(&key.account, &key.region, at).state().is_some()
             && !self.state.has_unread_consumers(&key.account, &key.region, at)
     }
@@ -233,8 +234,8 @@ impl<'a> ChangeHistory<'a> {
 
     /// A phrase that names the policy or configuration that enforces a guardrail.
     fn enforcer_of(&self, meant: &dyn Fn(&GuardrailVersionArn) -> bool, key: &GuardrailKey, at: Timestamp) -> Option<String> {
-        let by_policy = self.state.accounts().find_map(|account| {
-            let policy = self.state.policy(account, at).state()?.policy.as_deref()?;
+        let by_policy = self.state.policies_in_force(at).find_map(|(account, in_force)| {
+            let policy = in_force.state()?.policy.as_deref()?;
             let inferences = policy.regions.values().flatten().filter_map(GuardrailInference::enforcement);
             let named = inferences.map(|enforcement| enforcement.guardrail).find(meant)?;
             Some(format!("the effective policy of {account} enforces version {}", named.version))
@@ -333,7 +334,7 @@ impl<'a> ChangeHistory<'a> {
         if !self.was_ever_named(key) {
             return BTreeSet::new();
         }
-        let in_force = self.state.accounts().filter_map(|account| self.state.policy(account, at).state()?.policy.as_deref());
+        let in_force = self.state.policies_in_force(at).filter_map(|(_, in_force)| in_force.state()?.policy.as_deref());
         let by_policy = in_force.flat_map(|policy| policy.regions.values().flatten()).filter_map(GuardrailInference::enforcement);
         let by_account = self
             .state

@@ -33,7 +33,7 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(history: &ChangeHistory<'_>) -> Vec<Outcome> {
     let state = history.state;
-    let in_force = state.accounts().filter_map(|account| state.policy(account, Timestamp::END).state()?.policy.as_deref());
+    let in_force = state.policies_in_force(Timestamp::END).filter_map(|(_, in_force)| in_force.state()?.policy.as_deref());
     let by_policy = in_force.flat_map(|policy| policy.regions.values().flatten()).filter_map(GuardrailInference::enforcement);
     let by_account =
         state.configured().filter_map(|(account, region)| state.configurations(account, region, Timestamp::END).state()).flatten().cloned();

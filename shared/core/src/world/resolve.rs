@@ -43,6 +43,8 @@ pub struct State {
     world: World,
     /// The effective policies over time. Accounts share a history if their described policies are equal and all changes concern them alike.
     policies: BTreeMap<AccountId, Arc<PolicyHistory>>,
+    /// Each of these histories once, with the first account that has it.
+    distinct_policies: Vec<(AccountId, Arc<PolicyHistory>)>,
     organization: Option<Organization>,
     placements: BTreeMap<AccountId, Timeline<AccountPlacement>>,
     effects: Effects,
@@ -78,7 +80,7 @@ impl World {
         let accounts: BTreeSet<&AccountId> = self.described.keys().chain(replayed.accounts.keys()).collect();
         let nothing = Timeline::default();
         let mut alike: HashMap<[usize; 2], (&_, Arc<PolicyHistory>)> = HashMap::new();
-        let policies = accounts
+        let policies: BTreeMap<AccountId, Arc<PolicyHistory>> = accounts
             .into_iter()
             .map(|account| {
                 let described = self.described.get(account).unwrap_or(&nothing);
@@ -93,7 +95,10 @@ impl World {
                 (account.clone(), policies)
             })
             .collect();
+        let mut seen = HashSet::new();
+        let distinct_policies = policies.iter().filter(|(_, history)| seen.insert(Arc::as_ptr(history)));
         State {
+            distinct_policies: distinct_policies.map(|(account, history)| (account.clone(), Arc::clone(history))).collect(),
             policies,
             organization: replayed.organization,
             placements: placement::placements(&self),
@@ -149,15 +154,13 @@ impl State {
     /// The effective Bedrock policy of an account.
     #[must_use]
     pub fn policy(&self, account: &AccountId, at: Timestamp) -> InForce<&PolicyInForce> {
-        let Some(history) = self.policies.get(account) else {
-            return InForce::NotKnown;
-        };
-        let after = history.partition_point(|(time, _)| *time <= at);
-        match after.checked_sub(1).and_then(|index| history.get(index)) {
-            Some((_, InForce::Known(policy))) => InForce::Known(policy),
-            Some((_, InForce::Assumed(policy))) => InForce::Assumed(policy),
-            Some((_, InForce::NotKnown)) | None => InForce::NotKnown,
-        }
+        self.policies.get(account).map_or(InForce::NotKnown, |history| policies::at(history, at))
+    }
+
+    /// The effective policies in force at a time, of all accounts that have any, each with the first account that has it. Accounts that have the same
+    /// policies at all times are looked at once: mostly that is all of a thousand.
+    pub(crate) fn policies_in_force(&self, at: Timestamp) -> impl Iterator<Item = (&AccountId, InForce<&PolicyInForce>)> {
+        self.distinct_policies.iter().map(move |(account, history)| (account, policies::at(history, at)))
     }
 
     /// The effective policies of an account that come into force after a time, each with the time from which it holds.

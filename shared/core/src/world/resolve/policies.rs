@@ -83,6 +83,11 @@ fn latest<T>(entries: &[T], at: Timestamp, time: impl Fn(&T) -> Timestamp) -> Op
     entries.partition_point(|entry| time(entry) <= at).checked_sub(1).and_then(|index| entries.get(index))
 }
 
+/// The policy in force at a time.
+pub(super) fn at(history: &PolicyHistory, at: Timestamp) -> InForce<&PolicyInForce> {
+    latest(history, at, |(time, _)| *time).map_or(InForce::NotKnown, |(_, policy)| policy.as_ref())
+}
+
 /// Combines described and computed policies into what was in force at each time.
 pub(super) fn in_force(described: &Timeline<Option<Arc<EffectivePolicy>>>, history: &AccountHistory) -> PolicyHistory {
     let snapshots: Vec<(Timestamp, Option<&Option<Arc<EffectivePolicy>>>)> =
