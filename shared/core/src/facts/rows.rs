@@ -51,6 +51,15 @@ impl PackedId {
         }
     }
 
+    pub(super) fn of_uuid(bits: u128, strings: &mut Strings) -> Self {
+        if bits & MARK == MARK { PackedId::pack(&uuid_text(bits), strings) } else { PackedId(bits) }
+    }
+
+    /// The bits of an id that is a UUID.
+    pub(crate) fn uuid(self, strings: &Strings) -> Option<u128> {
+        self.symbol().map_or(Some(self.0), |symbol| uuid(strings.get(symbol)))
+    }
+
     fn symbol(self) -> Option<Symbol> {
         (self.0 & MARK == MARK).then(|| Symbol(u32::try_from(self.0 & !MARK).unwrap_or(0)))
     }

@@ -188,6 +188,11 @@ impl Texts {
     pub(crate) fn restored_id(&mut self, text: &str) -> PackedId {
         PackedId::pack(text, &mut self.strings)
     }
+
+    /// The id that is the UUID of these bits.
+    pub(crate) fn restored_uuid(&mut self, bits: u128) -> PackedId {
+        PackedId::of_uuid(bits, &mut self.strings)
+    }
 }
 
 impl EvidenceRows {

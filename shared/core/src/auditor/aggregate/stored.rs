@@ -15,7 +15,7 @@ use crate::{
     facts::{Columns, PackedId, Rows, StoredRecord, Symbol, Symbol24, Texts},
     join::{AccountRegionContext, EvaluationCounts, EvidenceTable, FoundEvidence, JoinCounts, JoinedEvidence, Occurrence},
     timestamp::Timestamp,
-    uuid::{uuid, uuid_text},
+    uuid::uuid_text,
 };
 
 const MICROS_AN_HOUR: i64 = 3_600_000_000;
@@ -249,8 +249,8 @@ impl Numbers<'_> {
     }
 
     fn id(&self, id: PackedId) -> Id {
-        let text = id.text(self.texts.strings());
-        uuid(&text).map_or_else(|| Id::Text(self.text(&text)), |bits| Id::Uuid(bits.to_be_bytes()))
+        let strings = self.texts.strings();
+        id.uuid(strings).map_or_else(|| Id::Text(self.text(&id.text(strings))), |bits| Id::Uuid(bits.to_be_bytes()))
     }
 
     fn columns_of(&self, columns: &Columns) -> StoredColumns {
@@ -320,7 +320,7 @@ impl CallAggregate<'_> {
             .collect();
         let ids = self.calls.values().flat_map(|calls| [calls.first.event, calls.last.event]);
         let ids = ids.chain(rows().flat_map(|row| [row.request(), row.event()]));
-        let mut names: BTreeSet<String> = ids.map(|id| id.text(texts.strings())).filter(|id| uuid(id).is_none()).collect();
+        let mut names: BTreeSet<String> = ids.filter(|id| id.uuid(texts.strings()).is_none()).map(|id| id.text(texts.strings())).collect();
         names.extend(columns.iter().flat_map(|columns| texts_of(&texts.stored_columns(columns))).map(str::to_owned));
         let principals = evaluations.unjoined.keys().map(|(principal, _)| *principal);
         let principals = principals.chain(evaluations.unjoined_named.keys().map(|(principal, ..)| *principal));
@@ -441,7 +441,13 @@ impl StoredAggregate {
             let columns = *columns.get(key.columns as usize)?;
             Some(CallKey { columns, epoch: key.period, evidence: key.evidence, window, is_selected: true })
         };
-        let mut seen = |seen: &StoredOccurrence| Occurrence { time: time(seen.time), event: texts.restored_id(&contents.id(seen.event)) };
+        let mut seen = |seen: &StoredOccurrence| {
+            let event = match seen.event {
+                Id::Uuid(bits) => texts.restored_uuid(u128::from_be_bytes(bits)),
+                Id::Text(number) => texts.restored_id(contents.text(number)),
+            };
+            Occurrence { time: time(seen.time), event }
+        };
         let mut calls = Vec::with_capacity(contents.groups.len());
         for group in &contents.groups {
             calls.push((key(&group.key)?, Occurrences { count: group.count, first: seen(&group.first), last: seen(&group.last) }));
