@@ -27,8 +27,12 @@ pub const BUNDLES: &str = "bundles/";
 /// Requests to S3 that are made at once.
 const AT_ONCE: usize = 16;
 
-/// Files that are read one by one. If there are more, the bundle is read, and if that lacks more, it is written anew.
+/// Files that are read one by one by an instance that holds others. If there are more, the bundle is read, and if that lacks more, it is written anew.
 const FEW: usize = 16;
+
+/// Bytes of files that are read one by one before the bundle is written anew, however few they are. Of an organization with a thousand accounts each reading
+/// has a hundred thousand.
+const MUCH: usize = 128 << 10;
 
 /// Files that are in memory as a whole while they are put into a bundle.
 const READ_AT_ONCE: usize = 128;
@@ -245,19 +249,21 @@ impl<B: Bucket> Files<B> {
     async fn held(&self, scope: &Scope, listed: &Etags, bundling: Bundling) -> Result<Arc<Held>, CallError> {
         let mut held = self.recent.get(&scope.name).unwrap_or_default();
         let mut lacking = held.bundle.lacks(listed);
-        if lacking.len() > FEW
+        let holds_nothing = held.bundle.len() == 0 && lacking.len() > 1;
+        if (lacking.len() > FEW || holds_nothing)
             && let Some(bundle) = self.stored(&scope.bundle).await
         {
             let stored_lacks = bundle.lacks(listed);
             if stored_lacks.len() < lacking.len() {
-                (held, lacking) = (Arc::new(Held { bundle, unstored: 0 }), stored_lacks);
+                (held, lacking) = (Arc::new(Held { bundle, ..Held::default() }), stored_lacks);
             }
         }
         if !lacking.is_empty() || held.bundle.len() != listed.len() {
             held = Arc::new(self.renewed(&held, listed, lacking).await?);
         }
-        if bundling == Bundling::Renewing && scope.is_whole && held.unstored > FEW && self.store(&scope.bundle, &held.bundle).await {
-            held = Arc::new(Held { bundle: held.bundle.clone(), unstored: 0 });
+        let is_behind = held.unstored > FEW || held.unstored_bytes > MUCH;
+        if bundling == Bundling::Renewing && scope.is_whole && is_behind && self.store(&scope.bundle, &held.bundle).await {
+            held = Arc::new(Held { bundle: held.bundle.clone(), ..Held::default() });
         }
         self.recent.put(&scope.name, &held);
         Ok(held)
@@ -267,6 +273,7 @@ impl<B: Bucket> Files<B> {
     async fn renewed(&self, held: &Held, listed: &Etags, lacking: Vec<(String, String)>) -> Result<Held, CallError> {
         let gone = (held.bundle.len() + lacking.len()).saturating_sub(listed.len());
         let unstored = held.unstored + lacking.len() + gone;
+        let mut unstored_bytes = held.unstored_bytes;
         let mut bundle = held.bundle.renewed(listed, BTreeMap::new());
         for some in lacking.chunks(READ_AT_ONCE) {
             let mut read = BTreeMap::new();
@@ -279,13 +286,14 @@ impl<B: Bucket> Files<B> {
             };
             at_once(AT_ONCE, some.iter().cloned(), get, |(path, content, etag)| {
                 if let Some(content) = content {
+                    unstored_bytes += content.len();
                     read.insert(path, (etag, content));
                 }
             })
             .await?;
             bundle = bundle.renewed(listed, read);
         }
-        Ok(Held { bundle, unstored })
+        Ok(Held { bundle, unstored, unstored_bytes })
     }
 
     /// The stored bundle; `None` if there is none that can be used. The folder has all that it has.

@@ -16,6 +16,8 @@ pub(super) struct Held {
     pub(super) bundle: Bundle,
     /// Files that the stored bundle lacks or that are gone since, counted until it is written anew.
     pub(super) unstored: usize,
+    /// The bytes of these files that were read.
+    pub(super) unstored_bytes: usize,
 }
 
 /// The bundles that were used last, by the names of their scopes, the latest one at the end.
@@ -50,7 +52,7 @@ mod tests {
 
     fn held(bytes: usize) -> Arc<Held> {
         let read = [("a".to_owned(), (String::new(), vec![b'x'; bytes]))].into();
-        Arc::new(Held { bundle: Bundle::default().renewed(&Etags::new(), read), unstored: 0 })
+        Arc::new(Held { bundle: Bundle::default().renewed(&Etags::new(), read), ..Held::default() })
     }
 
     #[test]
