@@ -24,9 +24,15 @@ pub fn uuid(text: &str) -> Option<u128> {
 /// The usual spelling of a UUID.
 #[must_use]
 pub fn uuid_text(bits: u128) -> String {
-    let hex = format!("{bits:032x}");
-    let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32))
+    let hex = hex::encode(bits.to_be_bytes());
+    let mut text = String::with_capacity(36);
+    for part in [0..8, 8..12, 12..16, 16..20, 20..32] {
+        if !text.is_empty() {
+            text.push('-');
+        }
+        text.push_str(hex.get(part).unwrap_or_default());
+    }
+    text
 }
 
 const NO_DIGIT: u8 = 0x10;
