@@ -51,6 +51,7 @@ impl<T> Recent<T> {
     /// Keeps the contents of an object, and forgets the ones that were needed least recently.
     fn insert(&self, hash: &str, bytes: u64, contents: &Arc<T>) {
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.retain(|(known, ..)| known != hash);
         recent.push_back((hash.to_owned(), bytes, Arc::clone(contents)));
         while recent.iter().map(|(_, bytes, _)| bytes).sum::<u64>() > REMEMBERED {
             recent.pop_front();
@@ -95,14 +96,27 @@ pub(super) fn hash(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// Writes an object of a checkpoint, and returns its hash.
-pub(super) async fn put(bucket: &impl Bucket, account: &str, slot: u32, kind: Kind, bytes: Vec<u8>) -> Result<String, CallError> {
-    let hash = hash(&bytes);
-    bucket.put(&kind.key(account, slot), bytes).await?;
-    Ok(hash)
-}
-
 impl SealedObjects {
+    /// Writes an object of a checkpoint, and returns its hash. What it holds is known then, and isn't read to go on from it.
+    pub(super) async fn put(
+        &self,
+        bucket: &impl Bucket,
+        account: &str,
+        slot: u32,
+        kind: Kind,
+        bytes: Vec<u8>,
+    ) -> Result<String, CallError> {
+        let hash = hash(&bytes);
+        match kind {
+            Kind::OtherFacts => keep(&self.facts, &hash, unpack_facts(&bytes), |facts| facts.bytes),
+            Kind::Aside => keep(&self.aside, &hash, unpack_facts(&bytes), |facts| facts.bytes),
+            Kind::Calls => keep(&self.calls, &hash, unpack_calls(&bytes), |calls| calls.bytes),
+            Kind::Partitions => {}
+        }
+        bucket.put(&kind.key(account, slot), bytes).await?;
+        Ok(hash)
+    }
+
     /// The facts of a checkpoint; `None` if they can't be used.
     pub(super) async fn facts(&self, bucket: &impl Bucket, account: &str, of: &Checkpoint) -> Result<Option<Arc<SealedFacts>>, CallError> {
         read(bucket, account, of, Kind::OtherFacts, &self.facts, unpack_facts, |facts| facts.bytes).await
@@ -141,6 +155,12 @@ async fn read<T>(
     let contents = Arc::new(contents);
     recent.insert(hash, bytes(&contents), &contents);
     Ok(Some(contents))
+}
+
+fn keep<T>(recent: &Recent<T>, hash: &str, contents: Result<T, UnusableObject>, bytes: fn(&T) -> u64) {
+    if let Ok(contents) = contents {
+        recent.insert(hash, bytes(&contents), &Arc::new(contents));
+    }
 }
 
 /// The contents of an object; `None` if it can't be used.

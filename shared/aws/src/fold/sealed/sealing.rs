@@ -10,7 +10,7 @@ use audit_core::{
 use super::{
     KnownHours,
     contents::{AboutFacts, SealedCalls, SealedPartitions, pack_calls, pack_facts, pack_partitions, still_needed},
-    objects::{Kind, partitions, put},
+    objects::{Kind, partitions},
     opening::partition_and_name,
 };
 use crate::{
@@ -265,10 +265,10 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         let checkpoint = Checkpoint {
             until,
             slot,
-            facts: put(bucket, account, slot, Kind::OtherFacts, facts).await?,
-            aside: put(bucket, account, slot, Kind::Aside, set_aside).await?,
-            calls: put(bucket, account, slot, Kind::Calls, calls).await?,
-            partitions: put(bucket, account, slot, Kind::Partitions, list).await?,
+            facts: self.sealed.put(bucket, account, slot, Kind::OtherFacts, facts).await?,
+            aside: self.sealed.put(bucket, account, slot, Kind::Aside, set_aside).await?,
+            calls: self.sealed.put(bucket, account, slot, Kind::Calls, calls).await?,
+            partitions: self.sealed.put(bucket, account, slot, Kind::Partitions, list).await?,
             trust: self.trust.basis(account),
         };
         let checkpoints = kept_checkpoints(checkpoint, &known.checkpoints.checkpoints, oldest);
