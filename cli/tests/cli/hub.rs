@@ -1,5 +1,5 @@
-//! `--hub`: the commands read the tables and the bucket of a hub. They lie on an engine, and hold what a store holds: so both sources have
-//! to tell the same.
+//! Tests of `--hub`, with which commands read the tables and the bucket of a hub. The tables and the bucket are those of a local engine and hold what a
+//! store holds, so that the answers from both sources must be equal.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,7 +32,7 @@ use super::runner::{NOW, Ran, at, demo, folder, program, ran, run};
 /// Each test has accounts of its own on it.
 pub(super) static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
 
-/// Lambda, where messages are taken for `fold-findings`.
+/// A double of Lambda, which answers that `fold-findings` takes messages of its queue.
 static JUDGING: LazyLock<Double> =
     LazyLock::new(|| Double::open(|_| Answer::json(&json!({"EventSourceMappings": [{"UUID": "1", "State": "Enabled"}]}))));
 
@@ -154,7 +154,7 @@ fn bucket(account: &str) -> String {
     world_bucket(account, "us-east-1")
 }
 
-/// Calls by verdict, and by all that a verdict says.
+/// The numbers of calls by verdict alone, and by verdict, grade and reason.
 type Rollups = BTreeMap<String, (Invocations, Vec<CoverageRow>)>;
 
 /// Rollups whose sums are these rows. A store knows the calls by model and the calls by day, and not both at once, so they are dealt out:
@@ -218,14 +218,14 @@ fn the_hub_and_a_store_of_the_same_tell_the_same() {
         let of_hub = hub.run(&[&["report", "--hub", "--format", "json"], filter].concat());
         let (mut expected, found) = (comparable(&of_store), comparable(&of_hub));
         if filter.contains(&"--account") {
-            // Other accounts aren't read, so it isn't known what they have.
+            // With `--account`, the other accounts aren't read, so the report can't say anything of them.
             expected["filter"].as_object_mut().unwrap().remove("left_out");
         }
         assert_eq!(found, expected, "{filter:?}: {}", of_hub.stderr);
         assert_eq!(of_hub.code, of_store.code, "{filter:?}");
         assert!(!found["findings"].as_array().unwrap().is_empty(), "{filter:?}");
     }
-    // The order of a list, and every format.
+    // Lists have the same order, and every format has the same contents.
     for format in ["table", "jsonl", "csv", "markdown"] {
         let list = ["findings", "list", "--format", format];
         let (of_hub, of_store) = (hub.run(&[&list[..], &["--hub"]].concat()), run(&[&list[..], &["--store", &store]].concat()));
@@ -263,7 +263,7 @@ fn one_finding_is_found_by_the_start_of_its_id_and_exceptions_by_what_they_suppr
     assert_eq!(checked.json(), run(&[&check[..], &["--store", &store]].concat()).json(), "{}", checked.stderr);
     assert!(checked.json().as_array().unwrap().iter().any(|row| row["suppresses"].as_u64() > Some(0)), "{}", checked.stdout);
 
-    // Facts of its account are in no table here, and that is said.
+    // The table of observations is empty here, and the command says that it found no facts of the account.
     let call = findings.as_array().unwrap().iter().find(|finding| finding["rule"] == "account-not-covered").unwrap();
     let explained = hub.run(&["explain", call["id"].as_str().unwrap(), "--hub"]);
     assert_eq!(explained.code, 0, "{}", explained.stderr);
@@ -356,12 +356,12 @@ fn the_queues_are_those_of_the_templates() {
     let (made, known): (BTreeSet<&str>, BTreeSet<&str>) = (made.collect(), QUEUES.iter().map(|queue| queue.name).collect());
     assert_eq!(known, made);
 
-    // Dead letters go back to the queue whose they are.
+    // Each dead letter goes back to the queue from which it came.
     let mut gave_up = BTreeMap::new();
     for stack in &stacks {
         for (_, queue) in stack.of_type("AWS::SQS::Queue").filter(|(_, queue)| !queue["RedrivePolicy"].is_null()) {
             let dead = queue["RedrivePolicy"]["deadLetterTargetArn"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
-            // What functions for events could not take in has other ways.
+            // Events that the members' functions could not take in are kept in the members, so they aren't redriven from here.
             if dead.ends_with("-undelivered") {
                 continue;
             }

@@ -1,7 +1,8 @@
-//! `hub rebuild`, `repair`, `redrive`, `tell-again`, `pause` and `resume`: what they ask of the hub's functions and do to its queues.
+//! Tests of `hub rebuild`, `repair`, `redrive`, `tell-again`, `pause` and `resume`: which requests they send to the hub's functions, and what they do to
+//! its queues.
 //!
-//! Queues and tables lie on an engine. Lambda is a double, except for event source mappings: what the functions do with a request is tested
-//! where the functions are, and here they are given what the command line sends.
+//! Queues and tables are those of a local engine. Lambda is a double, except for event source mappings. The tests of `audit-aws` show what the functions do
+//! with a request; these show that the command line sends it.
 
 use std::{
     sync::{
@@ -28,7 +29,7 @@ use super::{
 const ONE: &str = "222233334444";
 const TWO: &str = "333344445555";
 
-/// Lambda, where messages are taken for `fold-findings` and invocations are answered by a script.
+/// A double of Lambda, which answers that `fold-findings` takes messages of its queue, and answers invocations as a test says.
 fn lambda(invoked: impl Fn(&ApiRequest) -> Answer + Send + Sync + 'static) -> Double {
     Double::open(move |asked| {
         if asked.operation == "GET /2015-03-31/event-source-mappings" {
@@ -49,7 +50,7 @@ fn invocations(double: &Double, function: &str) -> Vec<Value> {
     double.take_requests().into_iter().filter(|asked| asked.operation == operation).map(|asked| asked.body).collect()
 }
 
-/// A hub with two accounts, which are judged up to their third version.
+/// A hub with two accounts, whose facts are judged up to the third version of their index.
 fn with_two_accounts(account: &str) -> Arc<Hub> {
     let hub = Hub::new(account);
     for account in [ONE, TWO] {
@@ -89,13 +90,13 @@ fn a_rebuild_is_asked_for_and_waited_for() {
     assert_eq!(sent.len(), 1);
     assert_eq!(serde_json::from_value::<Request>(sent[0].clone()).unwrap(), Request::Rebuild { account: None });
 
-    // Who doesn't wait learns how many accounts it is, and what shows how far it is.
+    // Without `--wait`, the command says how many accounts are judged again, and which command shows the progress.
     let one = asked(&["--account", ONE]);
     assert!(succeeded(&one).stdout.contains("1 account"), "{}", one.stdout);
     let sent = invocations(&lambda, FOLD_FINDINGS);
     assert_eq!(serde_json::from_value::<Request>(sent[0].clone()).unwrap(), Request::Rebuild { account: Some(ONE.to_owned()) });
 
-    // An account of which nothing can be judged is waited for until it was tried, and no longer.
+    // An account that can't be judged is waited for until a fold has tried it, and no longer.
     let quarantine = json!({"unjudged": "everything", "since": "2026-11-20T10:00:00Z", "problem": "too many facts", "retries": 1,
         "retry_at": "2026-11-20T10:15:00Z", "until": null});
     hub.put("QUARANTINE", TWO, "quarantine", &quarantine.to_string());
@@ -115,7 +116,7 @@ fn a_repair_is_done_when_the_index_was_repaired_and_judged() {
     let hub = with_two_accounts("111122223311");
     let of_double = Arc::clone(&hub);
     let lambda = lambda(move |_| {
-        // A message about later facts was judged before the index was repaired.
+        // A fold has judged later facts of the account before it repaired the index.
         for account in [ONE, TWO] {
             of_double.put_index(account, 6, 6);
         }
@@ -149,7 +150,7 @@ fn the_page_about_restoring_can_be_followed() {
     let commands: Vec<Vec<&str>> = commands.map(|command| command.split_whitespace().collect()).collect();
     assert_eq!(commands.len(), 3, "{block}");
 
-    // Only the bucket still knows the accounts.
+    // With the table of findings lost, only the readings of the organization in the bucket name the accounts.
     let hub = Arc::new(Hub::new("111122223318"));
     hub.make_queues(false);
     let organization = std::fs::read(in_repository("events/demo/world/organization.json")).unwrap();
@@ -233,7 +234,7 @@ fn dead_letters_go_back_to_where_they_came_from() {
     assert_eq!(group.unwrap()["Messages"][0]["Attributes"]["MessageGroupId"], ONE, "an account's messages stay its group");
 }
 
-/// A run that fails in between says what it moved, and the next one goes on.
+/// A redrive that fails in the middle says how many messages it moved, and the next redrive moves the rest.
 #[test]
 fn a_redrive_that_fails_goes_on() {
     let hub = Hub::new("111122223314");
@@ -300,10 +301,10 @@ fn alerts_of_open_findings_are_sent_again() {
         [(ONE.to_owned(), late.clone()), (ONE.to_owned(), never)]
     );
 
-    // By name, whenever it was told; one that isn't open is not.
+    // A finding that is named is told again whenever it was told last, but not if it isn't open.
     let named = hub.run_with(&["hub", "tell-again", &early[..8], &resolved, "--format", "json"], &lambda.endpoint());
     assert_eq!(succeeded(&named).json()["findings"], json!([early]));
-    // Whoever goes on leaves out what was told since then.
+    // A run that continues an earlier one leaves out the findings that were told since that one began.
     let rest = hub.run_with(&[&tell[..], &["--until", "2026-11-20T12:00:00Z", "--dry-run"]].concat(), &lambda.endpoint());
     assert_eq!(succeeded(&rest).json()["findings"].as_array().unwrap().len(), 1, "{}", rest.stdout);
     for wrong in [&["hub", "tell-again"][..], &["hub", "tell-again", "00", "--since", "7d"], &["hub", "repair"]] {
@@ -315,7 +316,7 @@ fn alerts_of_open_findings_are_sent_again() {
     assert!(failed.code == 1 && failed.stderr.contains("--until"), "{}", failed.stderr);
 }
 
-/// At the engine, with a function and what takes messages for it.
+/// Runs against the engine's Lambda, with a function and an event source mapping.
 #[test]
 fn a_hub_is_paused_and_goes_on() {
     let hub = Hub::new("111122223316");
@@ -342,7 +343,7 @@ fn a_hub_is_paused_and_goes_on() {
     assert!(status.code == 3 && status.stdout.contains("Paused"), "a pause is not forgotten: {}", status.stdout);
     let waits = hub.run_with(&["hub", "rebuild", "--wait"], &ENGINE.endpoint());
     assert!(waits.code == 1 && waits.stderr.contains("hub resume"), "{}", waits.stderr);
-    // Messages wait, and are still there.
+    // While the mapping is paused, messages stay in the queue.
     hub.send("guardrail-audit-folds.fifo");
     assert_eq!(hub.client.messages_in(&hub.url("guardrail-audit-folds.fifo")), 1);
     succeeded(&hub.run_with(&["hub", "resume"], &ENGINE.endpoint()));

@@ -95,7 +95,7 @@ fn members_report_their_own_evidence() {
         for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"] {
             calls.push(call(&changes, action, &sqs(account, "undelivered")));
         }
-        // The policy of the enforced guardrail shares it with the organization. It isn't part of the templates.
+        // The resource policy of the enforced guardrail allows its use to the organization. It isn't part of the templates, so it isn't evaluated here.
         calls.push(call(&changes, "bedrock:GetGuardrail", &bedrock(MANAGEMENT, "guardrail/abcd1234efgh")).in_account(account));
         calls.push(call(&changes, "bedrock:GetResourcePolicy", &bedrock(account, "guardrail/abcd1234efgh")));
         calls.push(call(&changes, "bedrock:GetAgent", &bedrock(account, "agent/ABCDEFGHIJ")));
@@ -105,7 +105,7 @@ fn members_report_their_own_evidence() {
         calls.push(assume(&changes, &role(account, "guardrail-audit-heartbeat")));
     }
     calls.push(call(&of_region(MANAGEMENT, "changes"), "sqs:SendMessage", &sqs(HUB, "reconcile")));
-    // The hub's functions for forwarded events write for the accounts that forward. Calls come by a queue.
+    // An account that forwards its events has no functions, so functions of the hub write its facts. Its calls reach them by a queue.
     for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"] {
         calls.push(call(&of_region(HUB, "forwarded-invocations"), action, &sqs(HUB, "forwarded-calls")));
     }
@@ -239,7 +239,7 @@ fn the_hub_reads_everybody_and_keeps_the_findings() {
     {
         calls.push(call(&hub("send-alerts"), &format!("dynamodb:{action}"), NOTES).with("dynamodb:LeadingKeys", &[key]));
     }
-    // What an earlier release put aside among the findings.
+    // An earlier release kept facts that were rewritten or removed in the table of findings.
     calls.push(call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["DIGEST"]));
     for who in ["send-alerts", "import-findings", "fold-findings", "route-observations"] {
         calls.push(
@@ -320,7 +320,7 @@ fn rules_schedules_and_topics_deliver() {
     check(&Deployment::of_an_organization(), Decision::Denied, &calls);
 }
 
-/// What a member's administrator could try with the auditor's roles, or in their own name.
+/// Calls that a member's administrator could make as one of the auditor's roles or as a role of their own, all of which must be refused.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a list of calls")]
 fn members_can_do_nothing_else() {
@@ -382,7 +382,7 @@ fn members_can_do_nothing_else() {
         }
         calls.push(list_world(who, "world/"));
         calls.push(call(who, "s3:PutBucketPolicy", WORLD).in_account(HUB));
-        // The key may be used only through the table.
+        // The key may be used only by requests to the table.
         calls.push(call(who, "kms:Decrypt", KEY));
         calls.push(key(who, "kms:Decrypt", "s3"));
         calls.push(key(who, "kms:GenerateDataKey", "sns"));
@@ -484,12 +484,12 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         call(&hub("report"), "dynamodb:UpdateItem", FINDINGS),
         call(&hub("invocations"), "dynamodb:PutItem", FINDINGS),
         call(&hub("forwarded-invocations"), "dynamodb:PutItem", FINDINGS),
-        // The functions for the hub's own account write for that account only.
+        // The functions that audit the hub's own account write facts of that account only.
         put(&hub("invocations"), &[&own_key(MEMBER)]),
         put(&hub("changes"), &[&own_key(MEMBER)]),
         put(&hub("forwarded-invocations"), &[]),
         put(&hub("forwarded-invocations"), &[&hub_key(MEMBER)]),
-        // No function of the hub writes as a member, whose rows are the member's own report.
+        // No function of the hub may write a fact under a member's key, because such facts count as the member's own report.
         put(&hub("reconcile"), &[&own_key(MEMBER)]),
         put(&hub("audit-trail"), &[&own_key(MEMBER)]),
         put(&hub("report"), &[&hub_key(MEMBER)]),
@@ -497,7 +497,7 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         put(&hub("report"), &[&own_key(HUB)]),
         call(&hub("fold-findings"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]),
         call(&hub("fold-findings"), "dynamodb:PutItem", NOTES).with("dynamodb:LeadingKeys", &["ALERT#x"]),
-        // What was done to facts only the router notes, and nobody removes it.
+        // Only the router notes that a fact was rewritten or removed, and nobody may remove such a note.
         call(&hub("fold-findings"), "dynamodb:PutItem", NOTES).with("dynamodb:LeadingKeys", &["NOTES#222233334444"]),
         call(&hub("fold-findings"), "dynamodb:DeleteItem", NOTES).with("dynamodb:LeadingKeys", &["KEPT#222233334444"]),
         call(&hub("route-observations"), "dynamodb:DeleteItem", NOTES).with("dynamodb:LeadingKeys", &["NOTES#222233334444"]),
@@ -508,14 +508,14 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         call(&hub("send-alerts"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]),
         call(&hub("send-alerts"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["KEPT#222233334444"]),
         call(&hub("send-alerts"), "dynamodb:UpdateItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]),
-        // import-findings keeps what it gave, and imports as no other product.
+        // import-findings notes what it imported into Security Hub, and may import findings of its own product only.
         call(&hub("import-findings"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]),
         call(&hub("import-findings"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["ALERT#x"]),
         call(&hub("import-findings"), "securityhub:BatchImportFindings", &security_hub("product/aws/guardduty")),
         call(&hub("import-findings"), "securityhub:DisableSecurityHub", &security_hub("hub/default")),
         call(&hub("send-alerts"), "securityhub:BatchImportFindings", &security_hub("product/111122223333/default")),
         put(&hub("fold-findings"), &[&own_key(MEMBER)]),
-        // The router keeps the index, and never a finding; it hands accounts over, and takes none.
+        // The router writes the index and no finding. It may send messages to the queue of accounts, and receive none from it.
         call(&hub("route-observations"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["FINDINGS#222233334444"]),
         call(&hub("route-observations"), "dynamodb:PutItem", FINDINGS).with("dynamodb:LeadingKeys", &["QUARANTINE"]),
         call(&hub("route-observations"), "dynamodb:DeleteItem", FINDINGS).with("dynamodb:LeadingKeys", &["ACCOUNT#222233334444"]),
@@ -534,7 +534,7 @@ fn a_function_of_the_hub_does_only_its_own_work() {
         list_world(&hub("report"), "world/"),
         world(&hub("reconcile"), "s3:DeleteObject", "world/organization.json"),
         world(&hub("reconcile"), "s3:PutObject", "reports/x"),
-        // Accounts are judged by what bundles hold, so only whoever judges writes them.
+        // Verdicts rest on what bundles hold, so only the function that judges accounts may write them.
         world(&hub("reconcile"), "s3:PutObject", "bundles/organization"),
         world(&hub("report"), "s3:PutObject", "bundles/organization"),
         world(&hub("audit-trail"), "s3:GetObject", "world/organization.json"),

@@ -1,9 +1,9 @@
 //! What a person may ask for: that everything is made again, and that the index is repaired. Each account has a message of its own, so that no
 //! invocation has to do more than one account.
 //!
-//! A repair looks for facts in the table itself, after a time in which the stream wasn't taken, or after the table of findings was lost: records
-//! of the stream live 24 hours, and what they told of is in no index. What was done to facts in that time, rewritten or removed, only the stream
-//! knew.
+//! A repair looks for facts in the table of observations itself. It is needed when the stream was not read for longer than its records live (24 hours),
+//! or when the table of findings was lost: then no index names those facts. Facts that were rewritten or removed in that time can't be noticed any
+//! more, because only the stream reports that.
 
 use std::{
     cmp::Reverse,
@@ -49,7 +49,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(())
     }
 
-    /// Has the partitions of an account, or of all accounts, noted again whose hours lie at or after a time, and the account judged.
+    /// Sends each account, or one, a message by which a fold notes the partitions again whose hours lie at or after a time, and judges the account.
     pub(super) async fn request_repair(&self, since: Timestamp, account: Option<String>, everywhere: bool) -> Result<(), CallError> {
         self.configuration().await?;
         let since = since.max(self.oldest());
@@ -80,8 +80,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         Ok(())
     }
 
-    /// All accounts of which there may be facts, also if no index names them: those of the organization, now or at any earlier time, and the
-    /// hub's own and the one that manages the organization.
+    /// All accounts that may have facts although no index names them: the accounts that belong to the organization or ever did, the management account,
+    /// and the hub's own account.
     async fn accounts_with_facts(&self) -> Result<BTreeSet<String>, CallError> {
         let mut accounts = self.known_accounts().await?;
         accounts.extend([Some(self.trust.hub_account.clone()), self.trust.management_account.clone()].into_iter().flatten());
@@ -93,8 +93,8 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
     /// Notes the partitions of an account that hold facts, from the hour of a time on. Returns the time from which on it is still to be done, if
     /// it is `enough` before the end.
     pub(super) async fn repair(&self, task: &FoldTask, since: Timestamp, enough: Instant) -> Result<Option<Timestamp>, CallError> {
-        // An account may have reported from a Region for the first time, but hardly from one from which nobody ever did, unless the list of those
-        // is lost. Members may invent names, so only those count that are its own or that most accounts have.
+        // An account may have begun to report from a Region that the index doesn't name for it, but most likely from one that other accounts use. A member
+        // can invent names of Regions, so only the account's own ones and those of the most other accounts are looked into.
         let account = task.account.as_str();
         let everywhere = if task.is_everywhere { region::known() } else { &[GLOBAL_REGION] };
         let mut regions: BTreeSet<String> = everywhere.iter().map(|region| (*region).to_owned()).collect();
@@ -118,7 +118,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
         }
         self.repair_hour(account, &regions, None).await?;
         if self.trust.is_management(account) {
-            // What happened to the organization is among its facts, and accounts that were judged meanwhile didn't have it.
+            // The management account's facts tell how the organization changed. Accounts that were judged before they were found have to be judged again.
             for other in self.known_accounts().await?.iter().filter(|other| *other != account) {
                 self.send_to_fold(other).await?;
             }
@@ -154,7 +154,7 @@ impl<B: Bucket, Q: Queue> Fold<B, Q> {
                 holds_any |= repaired.map_err(panicked("repair the index"))??;
             }
         }
-        // The hour was heard of at its start at the latest. The exact moment comes with the next fact of any account.
+        // The latest known time is at least the start of this hour. The next fact of any account brings the exact time.
         if let Some(time) = hour.map(start_of).filter(|time| holds_any && *time <= self.clock.now()) {
             self.findings.note_time(time).await?;
         }

@@ -52,6 +52,36 @@ fn in_force(world: World, at: Timestamp) -> String {
     }
 }
 
+/// The hours at which an account's state may change, and those at which periods of it begin.
+#[test]
+fn a_period_begins_where_an_answer_differs() {
+    let here = (AccountId::from(ACCOUNT), Region::from("us-east-1"));
+    let configuration = |version: &str| {
+        json!({"guardrailsConfig": [{"guardrailArn": format!("arn:aws:bedrock:us-east-1:{ACCOUNT}:guardrail/abc"),
+        "guardrailId": "abc", "guardrailVersion": version}]})
+    };
+    let guardrail = |version: &str, status: &str| json!({"guardrailId": "abc", "version": version, "status": status});
+    let file = |kind: &str, hour: u8| format!("{kind}@20261120T{hour:02}0000Z.json");
+    let (configurations, of_guardrail) =
+        (format!("enforced-configurations/{ACCOUNT}/us-east-1"), format!("guardrails/{ACCOUNT}/us-east-1/abc"));
+    let world = world(&[
+        (&file(&configurations, 1), configuration("1")),
+        (&file(&configurations, 2), configuration("1")),
+        (&file(&configurations, 5), configuration("2")),
+        (&file(&format!("{of_guardrail}/DRAFT"), 3), guardrail("DRAFT", "READY")),
+        (&file(&format!("{of_guardrail}/DRAFT"), 4), guardrail("DRAFT", "FAILED")),
+        (&file(&format!("{of_guardrail}/2"), 6), guardrail("2", "READY")),
+        (&file(&format!("{of_guardrail}/2"), 7), guardrail("2", "FAILED")),
+    ]);
+    let state = world.resolve();
+    assert_eq!(state.boundaries(&here.0, &here.1), [1, 2, 3, 4, 5, 6, 7].map(hour));
+    assert_eq!(
+        state.periods(&here.0, &here.1),
+        [1, 5, 7].map(hour),
+        "at first the configuration is assumed, and in the end it can't be applied"
+    );
+}
+
 fn with(mut world: World, hour_of_change: u8, change: OrganizationChange) -> World {
     world.apply(hour(hour_of_change), &format!("event-{hour_of_change}"), &WorldChange::Organization(change));
     world
