@@ -35,6 +35,8 @@ pub enum MissingEvidence {
     LogBodies,
     /// The older part of CloudTrail's event history: since it was read last, there were more events than the hub reads in one go.
     EventHistory,
+    /// Records of days that a store has compacted: one came late, or a change is dated back to between their calls.
+    CompactedDays,
     /// Evidence that a verdict needs: calls are `not_provable` without it.
     #[serde(untagged)]
     Evidence(Missing),
@@ -64,6 +66,7 @@ impl MissingEvidence {
             MissingEvidence::CallsNotRead => "calls_not_read",
             MissingEvidence::LogBodies => "log_bodies",
             MissingEvidence::EventHistory => "event_history",
+            MissingEvidence::CompactedDays => "compacted_days",
         }
     }
 
@@ -105,6 +108,9 @@ impl MissingEvidence {
             }
             MissingEvidence::EventHistory => {
                 "event history holds more events than are read in one look (5,000): let the hub read the organization's trail, or look more often"
+            }
+            MissingEvidence::CompactedDays => {
+                "the store has only sums of these days, and what came later for them is not judged: audit their logs into another store"
             }
             MissingEvidence::InvocationLogsOff => "switch model invocation logging on (PutModelInvocationLoggingConfiguration)",
         }

@@ -5,6 +5,7 @@
 //! the same files twice changes nothing, and the findings after several runs are those of one run over all of their inputs.
 
 mod aggregates;
+mod compaction;
 mod conclusions;
 mod evidence;
 mod ids;
@@ -13,6 +14,8 @@ mod opening;
 use std::path::Path;
 
 pub use aggregates::Added;
+use audit_core::auditor::StoredAggregateError;
+pub use compaction::{CompactedDays, Compaction};
 pub use conclusions::{KeptConfiguration, Revision, Summary, records};
 pub use evidence::RecordId;
 pub use opening::on_wait;
@@ -20,13 +23,20 @@ use opening::{FileKind, file_kind, message_of, open_error, wait};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 /// The version of the tables. An earlier one is brought to it; a store of any other version is refused and left unchanged.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 const SCHEMA: &str = include_str!("store/schema.sql");
 
 /// The statements that bring a store of version 1 to version 2, one of version 2 to version 3, and so on up to [`VERSION`].
-const UPGRADES: [&str; 3] =
-    [include_str!("store/upgrade-to-2.sql"), include_str!("store/upgrade-to-3.sql"), include_str!("store/upgrade-to-4.sql")];
+const UPGRADES: [&str; 4] = [
+    include_str!("store/upgrade-to-2.sql"),
+    include_str!("store/upgrade-to-3.sql"),
+    include_str!("store/upgrade-to-4.sql"),
+    include_str!("store/upgrade-to-5.sql"),
+];
+
+/// The version before which records took more room than now.
+const COMPACT_SINCE: usize = 4;
 
 /// An open store.
 #[derive(Debug)]
@@ -63,6 +73,12 @@ pub enum StoreError {
     /// The file is empty, where a store must exist.
     #[error("not a store: the file is empty")]
     Empty,
+    /// The store has records that no run has added up, so that they can't be dropped.
+    #[error("a run on this store was interrupted, so its sums are not there: run `audit --store` again, and then compact")]
+    NoSums,
+    /// The sum over dropped records can't be used.
+    #[error("failed to read the sums of compacted days")]
+    Sum(#[source] StoredAggregateError),
     /// A value in the store can't be parsed.
     #[error("failed to read a stored {what}")]
     Stored {
@@ -102,7 +118,7 @@ impl Store {
             FileKind::Store => {}
             FileKind::Nothing if !make => return Err(StoreError::Empty),
             FileKind::Nothing | FileKind::Older(_) => {
-                let mut is_upgraded = false;
+                let mut leaves_room = false;
                 // Two runs may both see a missing or an older store: the second one finds the tables that the first one created.
                 let transaction =
                     connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed("read what the file is"))?;
@@ -113,12 +129,12 @@ impl Store {
                         for upgrade in UPGRADES.iter().skip(version - 1) {
                             transaction.execute_batch(upgrade).map_err(failed("bring the store to this version"))?;
                         }
-                        is_upgraded = true;
+                        leaves_room = version < COMPACT_SINCE;
                     }
                     FileKind::Other(found) => return Err(StoreError::Version { found }),
                 }
                 transaction.commit().map_err(failed("make the tables of the store"))?;
-                if is_upgraded {
+                if leaves_room {
                     // Gives back the room of the older tables. Where that fails, as on a full disk, later records use it.
                     let _ = connection.execute_batch("VACUUM");
                 }

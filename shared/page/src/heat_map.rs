@@ -294,7 +294,13 @@ impl<'r> Sums<'r> {
         }
         for row in &report.blind {
             sums.blind.insert((&row.account, &row.region));
-            if matches!(row.missing, MissingEvidence::Evidence(_) | MissingEvidence::CallsNotRead | MissingEvidence::EventHistory) {
+            if matches!(
+                row.missing,
+                MissingEvidence::Evidence(_)
+                    | MissingEvidence::CallsNotRead
+                    | MissingEvidence::EventHistory
+                    | MissingEvidence::CompactedDays
+            ) {
                 sums.lacking.insert((&row.account, &row.region));
             }
             sums.accounts.entry(&row.account).or_default();

@@ -13,7 +13,7 @@ use audit_aws::{
     partition::{AccountRegion, Partition, Source},
 };
 use audit_core::{
-    auditor::{self, Audit, AuditOptions, Continued, Selection, StoredAggregates},
+    auditor::{self, Audit, AuditOptions, Continued, Selection},
     config::Configuration,
     facts::{Collector, EvidenceRows, packed::EventIds},
     finding::Finding,
@@ -54,7 +54,7 @@ impl EvidenceStore for Store {
     }
 
     async fn conclude(&mut self, audit: &Audit) {
-        let continued = Continued { audit: audit.clone(), aggregates: StoredAggregates::default() };
+        let continued = Continued { audit: audit.clone(), ..Continued::default() };
         Store::conclude(self, &continued).unwrap();
     }
 

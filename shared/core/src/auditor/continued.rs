@@ -28,20 +28,23 @@ pub struct Continued {
     pub audit: Audit,
     /// The aggregates to store, of the accounts and Regions where they changed.
     pub aggregates: StoredAggregates,
+    /// The accounts and Regions of which an aggregate that can't be made again doesn't fit. The calls that it can't tell apart count as calls
+    /// whose time isn't known.
+    pub divided: BTreeSet<(AccountId, Region)>,
 }
 
 /// Audits new records and the aggregates of earlier ones. Everything is selected, whatever the options say.
 ///
 /// An aggregate can turn out to be of no use: a change of state was dated back to between its calls, or the configuration names another role
 /// for heartbeats. Then `records_of` is called, once, with the accounts and Regions that this is so for. It has to add all of their records,
-/// the new ones too.
+/// the new ones too. Of records that are gone for good it returns the aggregates, which are used even if they don't fit.
 pub fn continue_audit<E>(
     earlier: StoredAggregates,
     mut facts: EvidenceRows,
     world: World,
     options: &AuditOptions<'_>,
     by: Periods,
-    records_of: impl FnOnce(&BTreeSet<(AccountId, Region)>, &mut EvidenceRows) -> Result<(), E>,
+    records_of: impl FnOnce(&BTreeSet<(AccountId, Region)>, &mut EvidenceRows) -> Result<StoredAggregates, E>,
 ) -> Result<Continued, E> {
     let everything = Selection::default();
     let options = AuditOptions { selection: &everything, ..*options };
@@ -49,18 +52,23 @@ pub fn continue_audit<E>(
     let duplicates = facts.changes.put_in_order(facts.texts.strings());
     let state = resolve(&facts, world);
     unusable.extend(misfits(&restored, &facts, &state, &options));
+    let mut divided = BTreeSet::new();
     if !unusable.is_empty() {
         for of @ (account, region) in &unusable {
             restored.remove(of);
             facts.forget_records(account, region);
         }
-        records_of(&unusable, &mut facts)?;
+        let gone = records_of(&unusable, &mut facts)?;
+        let (gone, damaged) = restore(gone, &mut facts);
+        divided = damaged;
+        divided.extend(misfits(&gone, &facts, &state, &options));
+        restored.extend(gone);
     }
     facts.close();
     let latest = facts.latest_record();
     let resolved = Resolved { ordered: Ordered { facts, duplicates }, state };
     let (judged, aggregates) = judge(resolved, Earlier { aggregates: restored, is_kept: true, latest, by }, &options);
-    Ok(Continued { audit: conclude(check_changes(judged, &options), &options), aggregates })
+    Ok(Continued { audit: conclude(check_changes(judged, &options), &options), aggregates, divided })
 }
 
 /// The error when stored aggregates are of no use: a change of state was dated back to between their calls, they are damaged, or the

@@ -71,6 +71,8 @@ pub enum Ignored {
     NotSelected,
     /// A copy of a call or of evidence that was read before.
     Duplicate,
+    /// A record of a day that the store has compacted. Whether it is a copy can't be told any more.
+    Compacted,
 }
 
 impl Ignored {
@@ -90,6 +92,7 @@ impl Ignored {
             Ignored::Text => "line of text between records",
             Ignored::NotSelected => "outside of the selected accounts, Regions or times",
             Ignored::Duplicate => "copy of a record that was read already",
+            Ignored::Compacted => "of days that the store has compacted",
         }
     }
 }

@@ -157,7 +157,9 @@ impl Report {
         let account_regions_not_read: BTreeSet<(&AccountId, &Region)> = self
             .blind
             .iter()
-            .filter(|row| matches!(row.missing, MissingEvidence::CallsNotRead | MissingEvidence::EventHistory))
+            .filter(|row| {
+                matches!(row.missing, MissingEvidence::CallsNotRead | MissingEvidence::EventHistory | MissingEvidence::CompactedDays)
+            })
             .map(|row| (&row.account, &row.region))
             .collect();
         let is_empty = self.coverage.is_empty() && self.findings.is_empty();

@@ -15,6 +15,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::{
     Store, StoreError,
+    compaction::Sealed,
     evidence::{self, RecordWriter},
     failed,
 };
@@ -77,8 +78,15 @@ impl Store {
             }
         }
         self.load_records_of(&without, &mut facts)?;
+        aggregates.extend(self.sums_of(&without)?);
         self.load_changes(&mut facts)?;
-        auditor::continue_audit(aggregates, facts, world, options, Periods::Days, |unusable, facts| self.load_records_of(unusable, facts))
+        let mut concluded = auditor::continue_audit(aggregates, facts, world, options, Periods::Days, |unusable, facts| {
+            self.load_records_of(unusable, facts)?;
+            self.sums_of(unusable)
+        })?;
+        concluded.audit.blind.extend(self.blind_in_compacted_days(&concluded.divided)?);
+        concluded.audit.blind.sort_unstable();
+        Ok(concluded)
     }
 
     pub(super) fn stored_aggregates(&self) -> Result<Vec<StoredBytes>, rusqlite::Error> {
@@ -102,8 +110,13 @@ fn add_records(transaction: &Transaction<'_>, mut facts: EvidenceRows) -> Result
     let mut changed: BTreeSet<AccountRegion> = BTreeSet::new();
     let mut reopened: BTreeSet<AccountRegion> = BTreeSet::new();
     let mut request = RequestBefore::default();
+    let mut sealed = Sealed::of(transaction)?;
     facts.retain_records(|record| {
         let of: AccountRegion = (record.account.into(), record.region.into());
+        if sealed.has(&of, record.event_time) && !request.was_known(record, &mut writer)? {
+            sealed.note_late(of);
+            return Ok(false);
+        }
         let joins_earlier = match before.get(&of) {
             Some(Before::Aggregate(_, waiting)) if !waiting.contains(&record.request_id) => request.was_known(record, &mut writer)?,
             _ => false,
@@ -117,6 +130,7 @@ fn add_records(transaction: &Transaction<'_>, mut facts: EvidenceRows) -> Result
         }
         Ok::<_, rusqlite::Error>(is_new)
     })?;
+    sealed.write(transaction)?;
     let mut added = Added::default();
     let mut set_aside =
         transaction.prepare("INSERT INTO aggregates (account, region) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET aggregate = NULL")?;

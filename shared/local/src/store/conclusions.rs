@@ -12,7 +12,7 @@ use audit_core::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
-use super::{Store, StoreError, aggregates, failed};
+use super::{Store, StoreError, aggregates, compaction::note_divided, failed};
 use crate::scan::Counts;
 
 /// Identifies the content of a store, so that a later write by another run is noticed.
@@ -71,7 +71,7 @@ impl Store {
         configuration: Option<&KeptConfiguration>,
         since: Option<Revision>,
     ) -> Result<bool, StoreError> {
-        let Continued { audit, aggregates } = concluded;
+        let Continued { audit, aggregates, divided } = concluded;
         let findings: Vec<(&Finding, String)> = audit
             .findings
             .iter()
@@ -86,6 +86,7 @@ impl Store {
         }
         write_conclusions(&transaction, audit, &findings).map_err(failed("write the findings"))?;
         aggregates::write(&transaction, aggregates)?;
+        note_divided(&transaction, divided).map_err(failed("write what is known of calls"))?;
         if let Some(KeptConfiguration { path, was_found, text }) = configuration {
             let insert = "INSERT INTO configuration (path, was_found, text) VALUES (?1, ?2, ?3)";
             transaction.execute(insert, params![path, was_found, text]).map_err(failed("write the configuration"))?;

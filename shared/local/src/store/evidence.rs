@@ -9,13 +9,13 @@ use audit_core::{
     report::Unreadable,
     timestamp::Timestamp,
 };
-use rusqlite::{CachedStatement, Transaction, params};
+use rusqlite::{CachedStatement, Connection, Transaction, params};
 
-use super::{Store, StoreError, failed, ids::Id};
+use super::{Store, StoreError, compaction::IS_OVER, failed, ids::Id};
 use crate::scan::{Counts, Digest, InputSummary};
 
 /// Stands for a missing time, because a primary key can't hold NULL.
-const NO_TIME: i64 = i64::MIN;
+pub(super) const NO_TIME: i64 = i64::MIN;
 
 /// What identifies a record or a change.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ impl Store {
 
     /// Adds all evidence of the store to `facts`.
     pub fn load_facts(&self, facts: &mut EvidenceRows) -> Result<(), StoreError> {
-        self.load_records(facts, None).map_err(failed("read the stored records"))?;
+        load_records(&self.connection, facts, None, None).map_err(failed("read the stored records"))?;
         self.load_changes(facts)
     }
 
@@ -62,7 +62,7 @@ impl Store {
         if of.is_empty() {
             return Ok(());
         }
-        self.load_records(facts, Some(of)).map_err(failed("read the stored records"))
+        load_records(&self.connection, facts, Some(of), None).map_err(failed("read the stored records"))
     }
 
     /// Adds all changes of the store to `facts`.
@@ -80,54 +80,6 @@ impl Store {
             let (key, json) = read().map_err(failed("read the stored changes"))?;
             let change: Change = serde_json::from_str(&json).map_err(|source| StoreError::Stored { what: "change", source })?;
             facts.add_change(&key, &change);
-        }
-        Ok(())
-    }
-
-    /// Adds the records of these accounts and Regions; of all, if none are named.
-    fn load_records(&self, facts: &mut EvidenceRows, of: Option<&BTreeSet<(AccountId, Region)>>) -> Result<(), rusqlite::Error> {
-        let texts = {
-            let mut statement = self.connection.prepare("SELECT id, text FROM texts")?;
-            let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
-            rows.collect::<Result<HashMap<i64, String>, _>>()?
-        };
-        let text = |id: i64| texts.get(&id).map_or("", String::as_str);
-        let ids: HashMap<&str, i64> = texts.iter().map(|(id, text)| (text.as_str(), *id)).collect();
-        let id = |text: &str| ids.get(text).copied();
-        let of: Option<HashSet<(Option<i64>, Option<i64>)>> =
-            of.map(|of| of.iter().map(|(account, region)| (id(account.as_str()), id(region.as_str()))).collect());
-        let mut statement = self.connection.prepare(
-            "SELECT request_id, event_id, event_time, flags, kind, reach, account, region, principal, event_name, subject,
-                    guardrail_identifier, guardrail_version, refusing_guardrail, error_code
-                FROM records CROSS JOIN descriptions ON descriptions.id = records.description",
-        )?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            if let Some(of) = &of
-                && !of.contains(&(Some(row.get(6)?), Some(row.get(7)?)))
-            {
-                continue;
-            }
-            let record = StoredRecord {
-                request_id: row.get::<_, Id>(0)?.into_text(),
-                event_id: row.get::<_, Id>(1)?.into_text(),
-                event_time: Some(row.get(2)?)
-                    .filter(|millis| *millis > NO_TIME)
-                    .map(|millis: i64| Timestamp::from_micros(millis.saturating_mul(1000))),
-                kind: text(row.get(4)?),
-                reach: text(row.get(5)?),
-                account: text(row.get(6)?),
-                region: text(row.get(7)?),
-                principal: text(row.get(8)?),
-                event_name: text(row.get(9)?),
-                subject: text(row.get(10)?),
-                guardrail_identifier: text(row.get(11)?),
-                guardrail_version: text(row.get(12)?),
-                refusing_guardrail: text(row.get(13)?),
-                error_code: text(row.get(14)?),
-                ..StoredRecord::default()
-            };
-            facts.restore(&record.with_flags(row.get(3)?));
         }
         Ok(())
     }
@@ -223,8 +175,71 @@ impl Store {
                 serde_json::from_str(&of_input).map_err(|source| StoreError::Stored { what: "input", source })?;
             problems.extend(of_input);
         }
+        let late = self.compacted_days()?.late;
+        if late > 0 {
+            total.taken = total.taken.saturating_sub(late);
+            total.ignored.insert(Ignored::Compacted, late);
+        }
         Ok((total, problems))
     }
+}
+
+/// Adds the records of these accounts and Regions; of all, if none are named. If a time is given, those are added that can be dropped as of it.
+pub(super) fn load_records(
+    connection: &Connection,
+    facts: &mut EvidenceRows,
+    of: Option<&BTreeSet<(AccountId, Region)>>,
+    over: Option<i64>,
+) -> Result<(), rusqlite::Error> {
+    let texts = {
+        let mut statement = connection.prepare("SELECT id, text FROM texts")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+        rows.collect::<Result<HashMap<i64, String>, _>>()?
+    };
+    let text = |id: i64| texts.get(&id).map_or("", String::as_str);
+    let ids: HashMap<&str, i64> = texts.iter().map(|(id, text)| (text.as_str(), *id)).collect();
+    let id = |text: &str| ids.get(text).copied();
+    let of: Option<HashSet<(Option<i64>, Option<i64>)>> =
+        of.map(|of| of.iter().map(|(account, region)| (id(account.as_str()), id(region.as_str()))).collect());
+    let query = "SELECT request_id, event_id, event_time, flags, kind, reach, account, region, principal, event_name, subject,
+                guardrail_identifier, guardrail_version, refusing_guardrail, error_code
+            FROM records CROSS JOIN descriptions ON descriptions.id = records.description";
+    let mut statement = match over {
+        None => connection.prepare(query)?,
+        Some(_) => connection.prepare(&format!("{query} WHERE {IS_OVER}"))?,
+    };
+    let mut rows = match over {
+        None => statement.query([])?,
+        Some(until) => statement.query(params![NO_TIME, until])?,
+    };
+    while let Some(row) = rows.next()? {
+        if let Some(of) = &of
+            && !of.contains(&(Some(row.get(6)?), Some(row.get(7)?)))
+        {
+            continue;
+        }
+        let record = StoredRecord {
+            request_id: row.get::<_, Id>(0)?.into_text(),
+            event_id: row.get::<_, Id>(1)?.into_text(),
+            event_time: Some(row.get(2)?)
+                .filter(|millis| *millis > NO_TIME)
+                .map(|millis: i64| Timestamp::from_micros(millis.saturating_mul(1000))),
+            kind: text(row.get(4)?),
+            reach: text(row.get(5)?),
+            account: text(row.get(6)?),
+            region: text(row.get(7)?),
+            principal: text(row.get(8)?),
+            event_name: text(row.get(9)?),
+            subject: text(row.get(10)?),
+            guardrail_identifier: text(row.get(11)?),
+            guardrail_version: text(row.get(12)?),
+            refusing_guardrail: text(row.get(13)?),
+            error_code: text(row.get(14)?),
+            ..StoredRecord::default()
+        };
+        facts.restore(&record.with_flags(row.get(3)?));
+    }
+    Ok(())
 }
 
 /// Ids that a run remembers, so that it doesn't look each of them up again. A run that meets more begins anew.

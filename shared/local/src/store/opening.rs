@@ -55,6 +55,7 @@ pub(super) fn file_kind(transaction: &Transaction<'_>) -> Result<FileKind, rusql
         (1, _) => FileKind::Older(1),
         (2, _) => FileKind::Older(2),
         (3, _) => FileKind::Older(3),
+        (4, _) => FileKind::Older(4),
         (0, 0) => FileKind::Nothing,
         (found, _) => FileKind::Other(found),
     })

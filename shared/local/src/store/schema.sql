@@ -1,6 +1,6 @@
--- The tables of a guardrail-audit store, version 4. docs/store.md shows queries for them.
+-- The tables of a guardrail-audit store, version 5. docs/store.md shows queries for them.
 --
--- Evidence: every run adds to it, and nothing of it ever changes.
+-- Evidence: every run adds to it, and nothing of it ever changes; `store compact` drops records.
 
 CREATE TABLE texts (
     id   INTEGER PRIMARY KEY,
@@ -73,6 +73,18 @@ CREATE TRIGGER aggregates_stay BEFORE DELETE ON aggregates BEGIN
     UPDATE aggregates SET aggregate = NULL WHERE account = OLD.account AND region = OLD.region;
     SELECT RAISE(IGNORE);
 END;
+
+-- What is left of the records of compacted days.
+CREATE TABLE compacted (
+    account    TEXT NOT NULL,
+    region     TEXT NOT NULL,
+    until      INTEGER NOT NULL,           -- the end of the compacted days, in milliseconds since 1970, UTC
+    records    INTEGER NOT NULL,           -- how many were dropped
+    late       INTEGER NOT NULL DEFAULT 0, -- how many were read later for these days, and are not judged
+    is_divided INTEGER NOT NULL DEFAULT 0, -- 1 if a change was dated back to between calls that can't be told apart any more
+    aggregate  BLOB NOT NULL,
+    PRIMARY KEY (account, region)
+) WITHOUT ROWID;
 
 -- Conclusions: every run replaces them, from all the evidence.
 
@@ -166,4 +178,4 @@ JOIN texts identifier ON identifier.id = d.guardrail_identifier
 JOIN texts version    ON version.id = d.guardrail_version
 JOIN texts error      ON error.id = d.error_code;
 
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;

@@ -176,6 +176,12 @@ impl StoredAggregate {
         self.0.drafts.iter().map(String::as_str)
     }
 
+    /// The time of the earliest record whose request waits for further ones.
+    #[must_use]
+    pub fn earliest_waiting(&self) -> Option<Timestamp> {
+        self.0.waiting.iter().filter_map(|row| row.seen.time).min().map(Timestamp::from_micros)
+    }
+
     /// The ids of the requests to which further records can be added. A record of any other request that the aggregate holds can't be.
     #[must_use]
     pub fn waiting_requests(&self) -> BTreeSet<String> {
@@ -503,11 +509,12 @@ impl RestoredAggregate {
     /// Whether no change of the state or the configuration tells calls apart that the aggregate holds as one group.
     pub(in crate::auditor) fn fits(&self, context: &AccountRegionContext<'_>, options: &AuditOptions<'_>, counting: Counting) -> bool {
         self.rests_on == RestsOn::of(context, options, counting)
-            && renumbered(&self.boundaries, context.periods(), self.span).is_some()
-            && renumbered(&self.trail_boundaries, &context.trail_boundaries, self.span).is_some()
+            && renumbered(&self.boundaries, context.periods(), self.span).iter().all(Option::is_some)
+            && renumbered(&self.trail_boundaries, &context.trail_boundaries, self.span).iter().all(Option::is_some)
     }
 
-    /// The aggregate under the present state, which it must fit.
+    /// The aggregate under the present state. If it doesn't fit, the calls of a period that is now divided are calls without a time: their
+    /// verdict is what holds in every state, and otherwise `not_provable`. What was recorded in a divided period proves nothing.
     pub(in crate::auditor) fn aggregate<'a>(
         self,
         context: &'a AccountRegionContext<'a>,
@@ -515,10 +522,10 @@ impl RestoredAggregate {
         counting: Counting,
     ) -> CallAggregate<'a> {
         let texts = context.texts;
-        let periods = renumbered(&self.boundaries, context.periods(), self.span).unwrap_or_default();
-        let stretches = renumbered(&self.trail_boundaries, &context.trail_boundaries, self.span).unwrap_or_default();
-        let number = |numbers: &[u32], before: u32| numbers.get(before as usize).copied().unwrap_or(0);
-        let now = |key: CallKey| CallKey { epoch: key.epoch.map(|period| number(&periods, period)), ..key };
+        let periods = renumbered(&self.boundaries, context.periods(), self.span);
+        let stretches = renumbered(&self.trail_boundaries, &context.trail_boundaries, self.span);
+        let number = |numbers: &[Option<u32>], before: u32| numbers.get(before as usize).copied().flatten();
+        let now = |key: CallKey| CallKey { epoch: key.epoch.and_then(|period| number(&periods, period)), ..key };
         let mut evidence = JoinedEvidence {
             counts: self.counts,
             span: self.span,
@@ -528,7 +535,7 @@ impl RestoredAggregate {
             answers_elsewhere: self.answers_elsewhere,
             ..JoinedEvidence::new(context)
         };
-        evidence.evaluations_seen.extend(self.evaluations_seen.iter().map(|stretch| number(&stretches, *stretch)));
+        evidence.evaluations_seen.extend(self.evaluations_seen.iter().filter_map(|stretch| number(&stretches, *stretch)));
         let mut aggregate = CallAggregate {
             horizon: context.latest_change.max(self.span.map(|(_, last)| last)),
             waiting: self.waiting,
@@ -549,9 +556,9 @@ impl RestoredAggregate {
     }
 }
 
-/// The number that each period between boundaries has now. `None` if a boundary lies now within a period that has records: it tells calls
-/// apart that are one group.
-fn renumbered(before: &[Timestamp], now: &[Timestamp], span: Option<(Timestamp, Timestamp)>) -> Option<Vec<u32>> {
+/// The number that each period between boundaries has now; `None` for a period that has records and is now divided by a boundary, which tells
+/// calls apart that are one group.
+fn renumbered(before: &[Timestamp], now: &[Timestamp], span: Option<(Timestamp, Timestamp)>) -> Vec<Option<u32>> {
     let number_now = |time: Timestamp| u32::try_from(now.partition_point(|boundary| *boundary <= time)).unwrap_or(u32::MAX);
     (0..=before.len())
         .map(|period| {
