@@ -24,7 +24,7 @@ pub(crate) use self::{
     documents::{ExceptionsCommand, GuardrailCommand, PolicyCommand, RulesArgs},
     input::{BasisArgs, filter_of},
     output::{CallFormat, ExportArgs, Format, LintFormat, LintOutputArgs, OutputArgs, PlainFormat, PlainOutputArgs},
-    store::{BundleCommand, FindingsCommand, ReportArgs, SourceArgs},
+    store::{BundleCommand, FindingsCommand, ReportArgs, SourceArgs, StoreCommand},
     values::rule_meant,
     view::{GroupBy, Sort, ViewArgs},
 };
@@ -67,6 +67,9 @@ pub(crate) enum Command {
     /// Look at the findings in a store, or in the hub in AWS
     #[command(subcommand)]
     Findings(FindingsCommand),
+    /// Look after a store
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Work with evidence bundles, which `report --bundle` writes
     #[command(subcommand)]
     Bundle(BundleCommand),

@@ -16,6 +16,7 @@ mod report;
 mod rules;
 mod simulate;
 mod snapshot;
+mod store;
 
 use std::path::PathBuf;
 
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Rules(args) => rules::run(&args),
         Command::Report(args) => report::run(&args, console),
         Command::Findings(command) => findings::run(&command, console),
+        Command::Store(command) => store::run(&command, console),
         Command::Bundle(command) => bundle::run(&command),
         Command::Exceptions(command) => exceptions::run(&command, console),
         Command::Snapshot(args) => snapshot::run(&args, console),

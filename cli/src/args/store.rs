@@ -1,15 +1,15 @@
-//! The arguments of the commands that read a store or the hub: `report` and `findings`.
+//! The arguments of the commands that read a store or the hub, `report` and `findings`, and of those that look after a store.
 
 use std::path::PathBuf;
 
-use audit_core::framework::Framework;
+use audit_core::{framework::Framework, timestamp::Timestamp};
 use clap::{Args, Subcommand};
 
 use super::{
     aws::HubArgs,
     input::FindingFilter,
     output::{ExportArgs, Format, OutputArgs, PlainOutputArgs},
-    values::framework,
+    values::{framework, timestamp},
 };
 
 /// What findings are read from.
@@ -42,6 +42,28 @@ pub(crate) struct ReportArgs {
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Drop the records of days that are over and keep what they add up to, so that the store takes a fraction of its room
+    #[command(
+        after_help = "Findings stay as they are. What comes later for these days, copies too, is counted and not judged, and reports say so."
+    )]
+    Compact {
+        /// The store
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+        /// Only days that ended this many days ago
+        #[arg(long, value_name = "DAYS", default_value = "30", value_parser = clap::value_parser!(u16).range(1..))]
+        older_than: u16,
+        /// Say what would be dropped, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// "Now", from which days are counted back [default: the time of the run]
+        #[arg(long, value_name = "TIME", value_parser = timestamp)]
+        now: Option<Timestamp>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

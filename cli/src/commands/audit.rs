@@ -16,13 +16,13 @@ use audit_core::{
     config::Configuration,
     facts::EvidenceRows,
     report::{self, Origin, Records, Report, Tool, UNREADABLE_NAMED, Unreadable},
-    timestamp::Timestamp,
+    timestamp::{Day, Timestamp},
     world::World,
 };
 use audit_local::{
     input,
     scan::{self, Digest, InputSummary, Options, Progress, Scanned},
-    store::{self, KeptConfiguration, Store},
+    store::{self, CompactedDays, KeptConfiguration, Store},
     world::{Contents, LoadedWorld, Problem},
 };
 
@@ -327,17 +327,41 @@ impl Run<'_> {
         warn_of_stored(&of_earlier, self.console);
         let world_unreadable: Vec<Unreadable> = world.unreadable().chain(of_earlier.iter().map(Unreadable::from)).collect();
         let summary = store.summary().with_context(context)?;
+        let compacted = store.compacted_days().with_context(context)?;
+        if let Some(until) = compacted.until {
+            self.console.note(format_args!("{}", of_compacted_days(&compacted, until)));
+        }
         if self.selection.is_everything() {
             let records = Records { left_out, ..summary.records };
             let outcome = Outcome { audit: of_all, records, unreadable: summary.unreadable, world_unreadable, nothing, is_without_world };
             return Ok(with_unopened(outcome, &scanned.undigested));
         }
         let (counts, unreadable) = store.inputs().with_context(context)?;
-        let audit = self.judge(evidence_of(&store)?, stored_world(&store)?.world, &self.options());
+        let mut audit = self.judge(evidence_of(&store)?, stored_world(&store)?.world, &self.options());
+        audit.blind.extend(store.blind_without_records(self.selection).with_context(context)?);
+        audit.blind.sort_unstable();
         let duplicates = counts.taken.saturating_sub(audit.judged + audit.not_selected);
         let records = Records { left_out, ..store::records(&counts, audit.judged, duplicates, audit.not_selected) };
         Ok(with_unopened(Outcome { audit, records, unreadable, world_unreadable, nothing, is_without_world }, &scanned.undigested))
     }
+}
+
+/// Says what a store can't do for days that it has compacted.
+fn of_compacted_days(compacted: &CompactedDays, until: Timestamp) -> String {
+    let late = match compacted.late {
+        0 => String::new(),
+        1 => "; 1 record came late and is not judged".to_owned(),
+        late => format!("; {late} records came late and are not judged"),
+    };
+    format!(
+        "the store has sums of the days before {}: copies, evaluations and logs of their calls are no longer joined{late}",
+        Day::of(until)
+    )
+}
+
+/// Says that a command that needs the records themselves knows nothing of compacted days.
+pub(crate) fn without_records(until: Timestamp) -> String {
+    format!("calls of days before {} are left out: the store has compacted them", Day::of(until))
 }
 
 /// Counts the files that are no logs, by kind.

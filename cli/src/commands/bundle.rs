@@ -19,7 +19,7 @@ use audit_core::{
         csv::{self, LineEnding},
         v1,
     },
-    timestamp::Timestamp,
+    timestamp::{Day, Timestamp},
 };
 use audit_local::store::{RecordId, Store};
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,11 @@ pub(crate) fn write(path: &Path, report: &Report, source: &Source, console: Cons
         Ok(())
     })
     .with_context(context)?;
+    if let Source::Store(store) = source
+        && let Some(until) = store.compacted_days()?.until
+    {
+        console.note(format_args!("records.csv has no ids of days before {}: the store has compacted them", Day::of(until)));
+    }
     console.note(format_args!("{}: its manifest has the SHA-256 {digest}; keep that apart from it", path.display()));
     Ok(())
 }

@@ -12,6 +12,7 @@ use audit_core::{
     facts::EvidenceRows,
     model::Model,
     operations::OperationCoverage,
+    timestamp::{Day, Timestamp},
     verdict::{Call, Requested},
 };
 use audit_local::{scan, store::Store};
@@ -19,7 +20,7 @@ use audit_local::{scan, store::Store};
 #[cfg(feature = "aws")]
 use self::hub::run as explain_from_hub;
 use super::{
-    audit::{Run, choices_in, evidence_of, world_of},
+    audit::{Run, choices_in, evidence_of, without_records, world_of},
     configuration, load_world, now,
 };
 use crate::{
@@ -74,15 +75,21 @@ fn explain_finding(id: &str, args: &ExplainArgs, console: Console) -> anyhow::Re
             UsageError("a finding needs the --store or the --hub that holds it, or the --input that it came from".to_owned()).into()
         );
     }
+    let compacted = compacted_until(args)?;
+    if let Some(until) = compacted {
+        console.warn(without_records(until));
+    }
     let (facts, world) = evidence()?;
     let findings = auditor::audit(facts, world, &options).findings;
     let finding = match output::find(&findings, id) {
         Err(_) if is_stored(id, args)? => {
-            let message = format!(
-                "the store holds a finding `{id}`, but under {} there is none: give the --config that the store was made with",
-                if configured.file.is_some() { "this configuration" } else { "no configuration" }
-            );
-            return Err(UsageError(message).into());
+            let why = if let Some(until) = compacted {
+                format!("the calls of days before {} are compacted: `findings show` shows it", Day::of(until))
+            } else {
+                let under = if configured.file.is_some() { "this configuration" } else { "no configuration" };
+                format!("under {under} there is none: give the --config that the store was made with")
+            };
+            return Err(UsageError(format!("the store holds a finding `{id}`, but {why}")).into());
         }
         found => found?,
     };
@@ -103,6 +110,13 @@ fn explain_finding(id: &str, args: &ExplainArgs, console: Console) -> anyhow::Re
 fn is_stored(id: &str, args: &ExplainArgs) -> anyhow::Result<bool> {
     let Some(path) = &args.store else { return Ok(false) };
     Ok(output::find(&Store::open_existing(path)?.findings()?, id).is_ok())
+}
+
+/// The end of the days that the store has compacted.
+fn compacted_until(args: &ExplainArgs) -> anyhow::Result<Option<Timestamp>> {
+    let Some(path) = &args.store else { return Ok(None) };
+    let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
+    Ok(store.compacted_days()?.until)
 }
 
 fn explain_call(args: &ExplainArgs, console: Console) -> anyhow::Result<Exit> {

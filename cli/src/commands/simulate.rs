@@ -30,7 +30,7 @@ use audit_local::{scan, store::Store};
 use serde_json::Value;
 
 use super::{
-    audit::{Read, Run, choices_in, evidence_of, nothing_of, world_of},
+    audit::{Read, Run, choices_in, evidence_of, nothing_of, without_records, world_of},
     configuration, load_world, now,
 };
 use crate::{
@@ -66,7 +66,8 @@ pub(crate) fn run(args: &SimulateArgs, console: Console) -> anyhow::Result<Exit>
     let mut is_incomplete = false;
     let (facts, world, choices, nothing): (EvidenceRows, World, Choices, Option<String>) = if let Some(path) = &args.store {
         let store = Store::open_existing(path).with_context(|| format!("failed to open the store `{}`", path.display()))?;
-        (evidence_of(&store)?, world_of(&store, console)?, choices_in(&store)?, None)
+        let compacted = store.compacted_days()?.until.map(without_records);
+        (evidence_of(&store)?, world_of(&store, console)?, choices_in(&store)?, compacted)
     } else {
         let world = load_world(args.basis.world.as_ref(), console)?;
         let Read { scanned, nothing } = run.read(&args.paths, args.basis.world.as_ref(), None, &world.world)?;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::runner::{NOW, UNENFORCED, assert_shown, at, audit_demo, call, demo, folder, run};
+use super::runner::{NOW, Ran, UNENFORCED, assert_shown, at, audit_demo, call, demo, folder, run};
 
 /// Audits a part of the sample data into a store.
 fn audit_into(store: &str, logs: &str) -> Value {
@@ -181,4 +181,82 @@ fn exceptions_are_checked() {
     std::fs::write(&config, text).unwrap();
     assert_shown!("exceptions_check", run(&["exceptions", "check", "--config", &config, "--store", &store, "--now", NOW]).shown());
     assert_eq!(run(&["exceptions", "check", "--config", &at(&folder, "missing.toml")]).code, 1);
+}
+
+/// Calls of three days, the first two of which are over.
+fn three_days() -> TempDir {
+    let of = |day: u32| (0..4).map(move |number| call(4 * day + number).to_string().replace("2026-11-20T1", &format!("2026-11-2{day}T1")));
+    let logs: Vec<String> = (0..3).flat_map(of).collect();
+    folder(&[&[("log.jsonl", logs.join("\n").as_bytes())], UNENFORCED].concat())
+}
+
+fn audit_days(folder: &TempDir, log: &str, further: &[&str]) -> Ran {
+    let (log, world, store) = (at(folder, log), at(folder, "world"), at(folder, "store.db"));
+    let fixed =
+        ["audit", &log, "--world", &world, "--store", &store, "--now", "2026-11-23T12:00:00Z", "--format", "json", "--fail-on", "never"];
+    run(&[&fixed[..], further].concat())
+}
+
+fn compact(folder: &TempDir, further: &[&str]) -> Ran {
+    let store = at(folder, "store.db");
+    run(&[&["store", "compact", &store, "--now", "2026-11-23T12:00:00Z", "--older-than", "1"][..], further].concat())
+}
+
+#[test]
+fn a_compacted_store_finds_the_same() {
+    let folder = three_days();
+    let before = audit_days(&folder, "log.jsonl", &[]).json();
+    let would = compact(&folder, &["--dry-run"]);
+    assert_eq!((would.code, would.stdout.as_str()), (0, "would drop 8 records of 2 days before 2026-11-22; nothing was changed\n"));
+    let ran = compact(&folder, &[]);
+    assert!(ran.code == 0 && ran.stdout.starts_with("dropped 8 records of 2 days before 2026-11-22; the store takes "), "{}", ran.shown());
+    let again = compact(&folder, &[]);
+    assert_eq!((again.code, again.stdout.as_str()), (0, "nothing to drop: the store has no records of days before 2026-11-22\n"));
+    let after = audit_days(&folder, "log.jsonl", &[]);
+    assert_eq!(after.json(), before);
+    let says = "the store has sums of the days before 2026-11-22: copies, evaluations and logs of their calls are no longer joined";
+    assert!(after.stderr.contains(says), "{}", after.stderr);
+}
+
+#[test]
+fn what_a_compacted_store_lacks_is_said() {
+    let folder = three_days();
+    let before = audit_days(&folder, "log.jsonl", &[]).json();
+    assert_eq!(compact(&folder, &[]).code, 0);
+    let is_blind = |report: &Value| report["blind"].as_array().unwrap().iter().any(|row| row["missing"] == "compacted_days");
+    let part = audit_days(&folder, "log.jsonl", &["--account", "222233334444", "--quiet"]).json();
+    assert!(is_blind(&part), "the records of the account are not all there");
+    let part = audit_days(&folder, "log.jsonl", &["--since", "2026-11-22", "--quiet"]).json();
+    assert!(!is_blind(&part) && part["invocations"]["violation"] == 4, "those of this time are: {part}");
+
+    std::fs::write(at(&folder, "late.jsonl"), call(99).to_string()).unwrap();
+    let late = audit_days(&folder, "late.jsonl", &[]);
+    assert!(late.stderr.contains("; 1 record came late and is not judged"), "{}", late.stderr);
+    let late = late.json();
+    assert!(is_blind(&late));
+    assert_eq!((&late["findings"], &late["coverage"]), (&before["findings"], &before["coverage"]));
+
+    let store = at(&folder, "store.db");
+    std::fs::write(at(&folder, "put.json"), br#"{"guardrailIdentifier": "corp", "guardrailVersion": "1"}"#).unwrap();
+    let put = format!("222233334444:us-east-1:{}", at(&folder, "put.json"));
+    let simulated = run(&["simulate", "--store", &store, "--put-enforced", &put]);
+    assert!(simulated.stderr.contains("calls of days before 2026-11-22 are left out"), "{}", simulated.shown());
+    let finding = before["findings"][0]["id"].as_str().unwrap();
+    let explained = run(&["explain", finding, "--store", &store]);
+    assert!(explained.stderr.contains("calls of days before 2026-11-22 are left out"), "{}", explained.shown());
+}
+
+#[test]
+fn what_cannot_be_compacted_is_left_alone() {
+    let folder = folder(&[("other.db", b"no database, but a text that is long enough")]);
+    for (arguments, code, says) in [
+        (&["missing.db"][..], 1, "there is no such file"),
+        (&["other.db"], 1, "not a store"),
+        (&["other.db", "--older-than", "0"], 2, "0 is not in 1.."),
+    ] {
+        let path = at(&folder, arguments[0]);
+        let ran = run(&[&["store", "compact", &path][..], &arguments[1..]].concat());
+        assert!(ran.code == code && ran.stderr.contains(says), "{arguments:?}: {}", ran.shown());
+    }
+    assert!(!folder.path().join("missing.db").exists());
 }

@@ -9,7 +9,7 @@ use audit_core::{
     auditor::{self, Audit, AuditOptions, Continued, Selection},
     config::Configuration,
     facts::EvidenceRows,
-    timestamp::Timestamp,
+    timestamp::{Day, Timestamp},
     world::World,
 };
 use audit_local::{
@@ -386,6 +386,38 @@ fn run_ends() -> impl Strategy<Value = [RunEnds; 5]> {
     [ends(), ends(), ends(), ends(), ends()]
 }
 
+/// Adds the records with these numbers to a store.
+fn add(store: &mut Store, records: &[Value], numbers: &[usize]) -> Added {
+    let spelling = Spelling { order: numbers.to_vec(), copies: Vec::new(), files: Vec::new(), threads: 1 };
+    let known_inputs = store.known_inputs().unwrap();
+    let is_known = |digest: &scan::Digest| known_inputs.contains(digest);
+    let run = scan_folder(folder_of(records, &spelling).path(), &Options { known: Some(&is_known), ..Options::default() });
+    let new: Vec<_> = run.inputs.into_iter().filter(|(digest, _)| !is_known(digest)).collect();
+    store.add(run.facts, &new, &[]).unwrap()
+}
+
+/// The time of a step of a history that is spread over five days.
+fn time_of_step(step: u8) -> Timestamp {
+    Timestamp::parse("2026-11-20T00:00:00Z").unwrap().plus_seconds(3 * 60 * 60 * i64::from(step))
+}
+
+/// The records of a history that is spread over five days, with the steps that they belong to. An evaluation or a log is of the minute after its
+/// call.
+fn over_days(events: &[Event]) -> (Vec<Value>, Vec<u8>) {
+    let mut records = records_of(events);
+    let mut steps = Vec::new();
+    for (record, event) in records.iter_mut().zip(events) {
+        let (step, later) = match event.happening {
+            Happening::Evaluation { of, .. } | Happening::Log { of, .. } => (events[usize::from(of) % events.len()].minute, 60),
+            _ => (event.minute, 0),
+        };
+        let key = if record["eventName"].is_null() { "timestamp" } else { "eventTime" };
+        record[key] = json!(time_of_step(step).plus_seconds(later).to_string());
+        steps.push(step);
+    }
+    (records, steps)
+}
+
 fn continued(store: &Store, added: Option<Added>, known: WorldParts, threads: usize) -> Continued {
     let (configuration, selection) = (configuration(), Selection::default());
     let now = Timestamp::parse("2026-11-22T00:00:00Z").unwrap();
@@ -426,12 +458,7 @@ proptest! {
         let runs = [&order[..first], &order[first..second], &order[second..third], &order[..first / 2], &order[third..]];
         let mut concluded = Continued::default();
         for (number, order) in runs.into_iter().enumerate() {
-            let spelling = Spelling { order: order.to_vec(), copies: Vec::new(), files: Vec::new(), threads: 1 };
-            let known_inputs = store.known_inputs().unwrap();
-            let is_known = |digest: &scan::Digest| known_inputs.contains(digest);
-            let run = scan_folder(folder_of(&records, &spelling).path(), &Options { known: Some(&is_known), ..Options::default() });
-            let new: Vec<_> = run.inputs.into_iter().filter(|(digest, _)| !is_known(digest)).collect();
-            let added = store.add(run.facts, &new, &[]).unwrap();
+            let added = add(&mut store, &records, order);
             // Every other run is interrupted before it concludes, or finds that another one has written.
             concluded = match outcomes[number] {
                 RunEnds::Interrupted => continue,
@@ -463,6 +490,36 @@ proptest! {
 
         prop_assert_eq!(plain.counts.read - spelling.copies.len() as u64, rejecting.counts.read);
         prop_assert_eq!(found(&judge(rejecting.facts, known, 1)), found(&judge(plain.facts, known, spelling.threads)));
+    }
+}
+
+proptest! {
+    // Each case writes to the disk and rewrites the file of the store.
+    #![proptest_config(ProptestConfig::with_cases(50))]
+
+    #[test]
+    fn a_store_that_is_compacted_between_runs_holds_the_same((events, known, [spelling, _]) in history(), mut cuts in [0..40_u8, 0..40_u8]) {
+        let (records, steps) = over_days(&events);
+        let expected = found(&judge(scan_folder(folder_of(&records, &spelling).path(), &Options::default()).facts, known, 1));
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("store.sqlite");
+        let mut store = Store::open(&path).unwrap();
+        cuts.sort_unstable();
+        let (configuration, selection) = (configuration(), Selection::default());
+        let options = AuditOptions { configuration: &configuration, selection: &selection, now: Timestamp::from_seconds(0), threads: 1 };
+        for (from, until) in [(0, cuts[0]), (cuts[0], cuts[1]), (cuts[1], u8::MAX)] {
+            let of_run: Vec<usize> = spelling.order.iter().copied().filter(|number| (from..until).contains(&steps[*number])).collect();
+            let added = add(&mut store, &records, &of_run);
+            let concluded = continued(&store, Some(added), known, 1);
+            store.conclude(&concluded).unwrap();
+            if until < u8::MAX {
+                store.compact(Day::of(time_of_step(until)), &world(known), &options).unwrap();
+            } else {
+                prop_assert_eq!(found(&concluded.audit), expected.clone());
+            }
+        }
+        rusqlite::Connection::open(&path).unwrap().execute("UPDATE aggregates SET aggregate = NULL", []).unwrap();
+        prop_assert_eq!(found(&continued(&store, None, known, 1).audit), expected, "from the sums and the records that are left");
     }
 }
 

@@ -183,7 +183,8 @@ fn error_class(view: View<'_>, calls: &AlikeCalls) -> ErrorClass {
 
 /// The times at which alike calls were made, as far as they are known.
 fn own_times(calls: &AlikeCalls) -> impl Iterator<Item = Option<Timestamp>> {
-    [None].into_iter().chain(calls.times().into_iter().filter(Option::is_some))
+    // Of calls whose period isn't known, a sum may have times all the same. No state at one of them is that of all.
+    [None].into_iter().chain(calls.times().into_iter().filter(|time| time.is_some() && calls.epoch.is_some()))
 }
 
 /// The verdict on alike calls, by the state at a time of theirs; `None` is the beginning of their period.

@@ -22,7 +22,7 @@ use super::{
 use crate::scan::{Digest, InputSummary};
 
 /// An account and a Region.
-type AccountRegion = (AccountId, Region);
+pub(super) type AccountRegion = (AccountId, Region);
 
 /// The bytes of an aggregate; `None` if it has to be made again.
 type StoredBytes = (AccountRegion, Option<Vec<u8>>);

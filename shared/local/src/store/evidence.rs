@@ -11,7 +11,12 @@ use audit_core::{
 };
 use rusqlite::{CachedStatement, Connection, Transaction, params};
 
-use super::{Store, StoreError, compaction::IS_OVER, failed, ids::Id};
+use super::{
+    Store, StoreError,
+    compaction::{IS_OVER, Over},
+    failed,
+    ids::Id,
+};
 use crate::scan::{Counts, Digest, InputSummary};
 
 /// Stands for a missing time, because a primary key can't hold NULL.
@@ -184,12 +189,12 @@ impl Store {
     }
 }
 
-/// Adds the records of these accounts and Regions; of all, if none are named. If a time is given, those are added that can be dropped as of it.
+/// Adds the records of these accounts and Regions; of all, if none are named. If a step of a compaction is given, only what it drops is added.
 pub(super) fn load_records(
     connection: &Connection,
     facts: &mut EvidenceRows,
     of: Option<&BTreeSet<(AccountId, Region)>>,
-    over: Option<i64>,
+    over: Option<&Over>,
 ) -> Result<(), rusqlite::Error> {
     let texts = {
         let mut statement = connection.prepare("SELECT id, text FROM texts")?;
@@ -210,7 +215,7 @@ pub(super) fn load_records(
     };
     let mut rows = match over {
         None => statement.query([])?,
-        Some(until) => statement.query(params![NO_TIME, until])?,
+        Some(over) => statement.query(over.parameters())?,
     };
     while let Some(row) = rows.next()? {
         if let Some(of) = &of

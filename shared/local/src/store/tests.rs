@@ -1,3 +1,5 @@
+mod compaction;
+
 use audit_core::{
     auditor::{self, Audit, AuditOptions, Continued, Selection, StoredAggregate},
     config::Configuration,
@@ -52,9 +54,21 @@ fn run(store: &mut Store, folder: &Path, name: &str, records: &[String]) -> Audi
 fn dump(path: &Path) -> Vec<String> {
     let connection = Connection::open(path).unwrap();
     let mut all = Vec::new();
-    for table in
-        ["texts", "descriptions", "records", "changes", "world", "inputs", "aggregates", "findings", "coverage", "days", "blind", "summary"]
-    {
+    for table in [
+        "texts",
+        "descriptions",
+        "records",
+        "changes",
+        "world",
+        "inputs",
+        "aggregates",
+        "compacted",
+        "findings",
+        "coverage",
+        "days",
+        "blind",
+        "summary",
+    ] {
         let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
         let columns = statement.column_count();
         let mut rows = statement.query([]).unwrap();
