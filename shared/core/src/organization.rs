@@ -181,7 +181,10 @@ impl Organization {
         share(&mut self.units, &earlier.units);
         share(&mut self.attachments, &earlier.attachments);
         share(&mut self.accounts, &earlier.accounts);
-        if !Arc::ptr_eq(&self.accounts, &earlier.accounts) {
+        let is_copied = |(id, account): (&AccountId, &Arc<Account>)| {
+            earlier.accounts.get(id).is_some_and(|earlier| !Arc::ptr_eq(account, earlier) && account == earlier)
+        };
+        if !Arc::ptr_eq(&self.accounts, &earlier.accounts) && self.accounts.iter().any(is_copied) {
             let shared = |(id, account): (&AccountId, &Arc<Account>)| match earlier.accounts.get_key_value(id) {
                 Some((id, earlier)) if account == earlier => (id.clone(), Arc::clone(earlier)),
                 _ => (id.clone(), Arc::clone(account)),

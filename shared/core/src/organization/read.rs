@@ -141,15 +141,19 @@ impl LastReading {
             return Some(self.organization.clone());
         }
         let mut reading = Reading { read: self.organization.clone(), ..Reading::default() };
-        let member = |text: &RawValue| serde_json::from_str::<Value>(text.get()).ok();
-        let mut differing = Map::from_iter([("Attachments".to_owned(), member(texts.attachments)?)]);
+        let mut differing = Map::from_iter([("Attachments".to_owned(), serde_json::from_str(texts.attachments.get()).ok()?)]);
         if !are_same {
-            differing.insert("Accounts".to_owned(), member(texts.accounts)?);
+            let (removed, added) = differing_entries(&self.accounts, texts.accounts.get())?;
+            let accounts = Arc::make_mut(&mut reading.read.accounts);
+            for entry in removed {
+                accounts.remove(serde_json::from_str::<RawNode>(entry.get()).ok()?.id.as_str());
+            }
+            let added = added.into_iter().map(|entry| serde_json::from_str(entry.get()).ok());
+            differing.insert("Accounts".to_owned(), Value::Array(added.collect::<Option<_>>()?));
         }
         let differing = Value::Object(differing);
         let differing = reading.in_our_spelling(&differing);
         if !are_same {
-            reading.read.accounts = Arc::default();
             reading.accounts(&differing).ok()?;
             reading.parents();
         }
@@ -163,6 +167,18 @@ impl LastReading {
         self.organization = organization.clone();
         Some(organization)
     }
+}
+
+/// The entries that only the first of two lists has, and those that only the second has, but for entries at both ends that are equal. An account that moves,
+/// comes or goes is all that differs between two readings.
+fn differing_entries<'l>(before: &'l str, now: &'l str) -> Option<(Vec<&'l RawValue>, Vec<&'l RawValue>)> {
+    let [mut before, mut now]: [Vec<&RawValue>; 2] = [serde_json::from_str(before).ok()?, serde_json::from_str(now).ok()?];
+    while before.last().zip(now.last()).is_some_and(|(before, now)| before.get() == now.get()) {
+        before.pop();
+        now.pop();
+    }
+    let equal = before.iter().zip(&now).take_while(|(before, now)| before.get() == now.get()).count();
+    Some((before.split_off(equal), now.split_off(equal)))
 }
 
 /// Reads the file and returns a sentence for each inconsistency.
