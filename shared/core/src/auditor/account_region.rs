@@ -145,7 +145,9 @@ impl Fold {
         let mut judged = |calls: AlikeCalls| {
             let mut expectation = Expectation::None;
             let mut judged = classes.judge(view, &calls, expectation);
-            if judged.rests_on_enforcement() {
+            // Without a period, the verdict is the weakest of all states. In some of them it may rest on enforcement.
+            let is_weakest = calls.epoch.is_none() && judged.judgement.verdict == Verdict::Compliant;
+            if judged.rests_on_enforcement() || is_weakest {
                 expectation = view.expectation(&calls, &compared);
                 if expectation != Expectation::None {
                     judged = classes.judge(view, &calls, expectation);
@@ -209,7 +211,9 @@ impl<'v> View<'v> {
 impl View<'_> {
     /// What it proves about calls that rest on enforcement that they have no evaluation.
     fn expectation(&self, calls: &AlikeCalls, compared: &ComparedEvaluations) -> Expectation {
-        let (Some(epoch), Some(window)) = (calls.epoch, calls.window) else { return Expectation::None };
+        let Some(window) = calls.window else { return Expectation::None };
+        // A sum doesn't know the state of these calls any more, so it isn't known either whether their evaluations would have been recorded.
+        let Some(epoch) = calls.epoch else { return Expectation::Doubt };
         let is_recorded = self.records(LoggedEvent::EVALUATION, self.context.time_of(epoch)) == InForce::Known(Recorded::Yes);
         match window {
             Window::Delivered if is_recorded => Expectation::Evaluation,

@@ -5,7 +5,10 @@
 //! dated back: calls on both sides of it are in one group, whose calls would have to be told apart. Then the aggregate must be made again
 //! from its records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -509,12 +512,12 @@ impl RestoredAggregate {
     /// Whether no change of the state or the configuration tells calls apart that the aggregate holds as one group.
     pub(in crate::auditor) fn fits(&self, context: &AccountRegionContext<'_>, options: &AuditOptions<'_>, counting: Counting) -> bool {
         self.rests_on == RestsOn::of(context, options, counting)
-            && renumbered(&self.boundaries, context.periods(), self.span).iter().all(Option::is_some)
-            && renumbered(&self.trail_boundaries, &context.trail_boundaries, self.span).iter().all(Option::is_some)
+            && renumbered(&self.boundaries, context.periods(), self.span).iter().all(is_whole)
+            && renumbered(&self.trail_boundaries, &context.trail_boundaries, self.span).iter().all(is_whole)
     }
 
     /// The aggregate under the present state. If it doesn't fit, the calls of a period that is now divided are calls without a time: their
-    /// verdict is what holds in every state, and otherwise `not_provable`. What was recorded in a divided period proves nothing.
+    /// verdict is what holds in every state, and otherwise `not_provable`. Evaluations that were seen in a divided period are expected in all of it.
     pub(in crate::auditor) fn aggregate<'a>(
         self,
         context: &'a AccountRegionContext<'a>,
@@ -524,8 +527,8 @@ impl RestoredAggregate {
         let texts = context.texts;
         let periods = renumbered(&self.boundaries, context.periods(), self.span);
         let stretches = renumbered(&self.trail_boundaries, &context.trail_boundaries, self.span);
-        let number = |numbers: &[Option<u32>], before: u32| numbers.get(before as usize).copied().flatten();
-        let now = |key: CallKey| CallKey { epoch: key.epoch.and_then(|period| number(&periods, period)), ..key };
+        let number = |period: u32| periods.get(period as usize).filter(|numbers| is_whole(numbers)).map(|numbers| *numbers.start());
+        let now = |key: CallKey| CallKey { epoch: key.epoch.and_then(number), ..key };
         let mut evidence = JoinedEvidence {
             counts: self.counts,
             span: self.span,
@@ -535,7 +538,8 @@ impl RestoredAggregate {
             answers_elsewhere: self.answers_elsewhere,
             ..JoinedEvidence::new(context)
         };
-        evidence.evaluations_seen.extend(self.evaluations_seen.iter().filter_map(|stretch| number(&stretches, *stretch)));
+        let seen = self.evaluations_seen.iter().filter_map(|stretch| stretches.get(*stretch as usize).cloned());
+        evidence.evaluations_seen.extend(seen.flatten());
         let mut aggregate = CallAggregate {
             horizon: context.latest_change.max(self.span.map(|(_, last)| last)),
             waiting: self.waiting,
@@ -556,17 +560,22 @@ impl RestoredAggregate {
     }
 }
 
-/// The number that each period between boundaries has now; `None` for a period that has records and is now divided by a boundary, which tells
-/// calls apart that are one group.
-fn renumbered(before: &[Timestamp], now: &[Timestamp], span: Option<(Timestamp, Timestamp)>) -> Vec<Option<u32>> {
+/// The numbers that each period between boundaries has now. It has several if it has records and is now divided by a boundary, which tells calls
+/// apart that are one group.
+fn renumbered(before: &[Timestamp], now: &[Timestamp], span: Option<(Timestamp, Timestamp)>) -> Vec<RangeInclusive<u32>> {
     let number_now = |time: Timestamp| u32::try_from(now.partition_point(|boundary| *boundary <= time)).unwrap_or(u32::MAX);
     (0..=before.len())
         .map(|period| {
-            let Some((first, last)) = span else { return Some(0) };
+            let Some((first, last)) = span else { return 0..=0 };
             let begins = period.checked_sub(1).and_then(|index| before.get(index)).map_or(first, |boundary| first.max(*boundary));
             let ends = before.get(period).map_or(last, |boundary| last.min(boundary.just_before()));
             let (from, until) = (number_now(begins), number_now(ends));
-            (begins > ends || from == until).then_some(from)
+            if begins > ends { from..=from } else { from..=until }
         })
         .collect()
+}
+
+/// Whether a period is still one.
+fn is_whole(numbers: &RangeInclusive<u32>) -> bool {
+    numbers.start() == numbers.end()
 }
