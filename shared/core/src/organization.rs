@@ -1,13 +1,12 @@
 //! The organization: its tree of roots, OUs and accounts, and the policies attached to each.
 
-mod read;
+pub(crate) mod read;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-pub(crate) use self::read::LastReading;
 use crate::{
     arn::{AccountId, PolicyId, TargetId},
     timestamp::Timestamp,

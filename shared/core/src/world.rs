@@ -36,7 +36,7 @@ use crate::{
     identity::{self, IdentityPolicy},
     json::At,
     model::Model,
-    organization::{LastReading, Organization},
+    organization::{Organization, read::LastReading},
     policy::{BEDROCK_POLICY, Document, EffectivePolicy},
     telemetry::{InvocationLogging, Telemetry},
     timestamp::Timestamp,
