@@ -147,16 +147,20 @@ impl Client {
         self.json("sqs", "AmazonSQS.SendMessage", &json!({"QueueUrl": queue, "MessageBody": body})).unwrap();
     }
 
-    /// Receives the next message of a queue and deletes it.
+    /// Waits for the next message of a queue, and deletes it.
     #[must_use]
     pub fn receive(&self, queue: &str, limit: Duration) -> String {
-        until(limit, "a message comes", || {
-            let answer = self.json("sqs", "AmazonSQS.ReceiveMessage", &json!({"QueueUrl": queue, "MaxNumberOfMessages": 1})).unwrap();
-            let message = answer["Messages"].as_array()?.first()?.clone();
-            let handle = json!({"QueueUrl": queue, "ReceiptHandle": message["ReceiptHandle"]});
-            self.json("sqs", "AmazonSQS.DeleteMessage", &handle).unwrap();
-            Some(message["Body"].as_str().unwrap().to_owned())
-        })
+        until(limit, "a message comes", || self.received(queue))
+    }
+
+    /// The next message of a queue, which is deleted; `None` if there is none yet.
+    #[must_use]
+    pub fn received(&self, queue: &str) -> Option<String> {
+        let answer = self.json("sqs", "AmazonSQS.ReceiveMessage", &json!({"QueueUrl": queue, "MaxNumberOfMessages": 1})).unwrap();
+        let message = answer["Messages"].as_array()?.first()?.clone();
+        let handle = json!({"QueueUrl": queue, "ReceiptHandle": message["ReceiptHandle"]});
+        self.json("sqs", "AmazonSQS.DeleteMessage", &handle).unwrap();
+        Some(message["Body"].as_str().unwrap().to_owned())
     }
 
     /// The number of messages in a queue, including those in flight.

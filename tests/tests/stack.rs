@@ -188,8 +188,13 @@ fn a_call_without_guardrail_becomes_a_finding_an_alert_and_a_report() {
     let of_rules = |item: &&Value| rules.contains(item["gsi_rule"]["S"].as_str().unwrap());
     let gone = findings(hub, account).iter().find(of_rules).unwrap().clone();
     let key = json!({"TableName": "guardrail-audit-findings", "Key": {"pk": gone["pk"], "sk": gone["sk"]}});
-    hub.json("dynamodb", "DynamoDB_20120810.DeleteItem", &key).unwrap();
-    let alert: Value = serde_json::from_str(&hub.receive(&tool, TIMEOUT)).unwrap();
+    // Until the hub has read the account, which it does because of its first event, another fold may write the finding again before its removal is
+    // told. Nothing is told then, and it has to be removed once more.
+    let alert = until(TIMEOUT, "the withdrawal is told", || {
+        hub.json("dynamodb", "DynamoDB_20120810.DeleteItem", &key).unwrap();
+        hub.received(&tool)
+    });
+    let alert: Value = serde_json::from_str(&alert).unwrap();
     assert_eq!((&alert["kind"], &alert["findings"][0]["id"]), (&json!("withdrawn"), &gone["sk"]["S"]), "{alert}");
 }
 

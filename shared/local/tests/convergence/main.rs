@@ -3,6 +3,8 @@
 
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that indexes wrongly fails, as it should")]
 
+mod spelling;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use audit_core::{
@@ -21,7 +23,9 @@ use audit_local::{
     world::LoadedWorld,
 };
 use proptest::{prelude::*, sample::Index};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use self::spelling::{Random, spell};
 
 const MANAGEMENT: &str = "111122223333";
 const MEMBERS: [&str; 2] = ["222233334444", "333344445555"];
@@ -551,59 +555,4 @@ fn compliant(audit: &Audit) -> BTreeMap<(&str, &str, &str, &str), u64> {
         *calls.entry((row.account.as_str(), row.region.as_str(), &*row.model, &*row.api)).or_default() += row.count;
     }
     calls
-}
-
-/// A small generator of random numbers (splitmix64), for choices that are too many for proptest to shrink one by one.
-struct Random(u64);
-
-impl Random {
-    fn one_in(&mut self, n: u64) -> bool {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)).is_multiple_of(n)
-    }
-}
-
-/// Writes the same JSON differently: blanks, the order of keys, characters as `\u` escapes.
-fn spell(value: &Value, random: &mut Random) -> String {
-    let blank = |random: &mut Random| if random.one_in(6) { " \n\t" } else { "" };
-    match value {
-        Value::String(text) => spell_text(text, random),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(|item| format!("{}{}", blank(random), spell(item, random))).collect();
-            format!("[{}]", items.join(","))
-        }
-        Value::Object(members) => {
-            let mut members: Vec<(&String, &Value)> = Map::iter(members).collect();
-            if random.one_in(2) {
-                members.reverse();
-            }
-            let members: Vec<String> = members
-                .into_iter()
-                .map(|(key, member)| {
-                    let (key, before, after) = (spell_text(key, random), blank(random), blank(random));
-                    format!("{before}{key}{after}:{before}{}", spell(member, random))
-                })
-                .collect();
-            format!("{{{}}}", members.join(","))
-        }
-        other => other.to_string(),
-    }
-}
-
-fn spell_text(text: &str, random: &mut Random) -> String {
-    if !random.one_in(4) {
-        return json!(text).to_string();
-    }
-    let spelled: String = text
-        .chars()
-        .map(|c| match c {
-            '/' if random.one_in(2) => "\\/".to_owned(),
-            c if matches!(c, '"' | '\\') || random.one_in(3) => format!("\\u{:04X}", c as u32),
-            c => c.to_string(),
-        })
-        .collect();
-    format!("\"{spelled}\"")
 }
