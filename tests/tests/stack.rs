@@ -20,8 +20,9 @@ use end_to_end::{
 };
 use serde_json::{Value, json};
 
-/// The longest time to wait for a result, more than it takes on a busy machine.
-const TIMEOUT: Duration = Duration::from_mins(5);
+/// The longest time to wait for a result: more than it takes on a busy machine, and than the 360 seconds for which an account is left alone whose judgement
+/// was ended.
+const TIMEOUT: Duration = Duration::from_mins(8);
 
 /// A case of `events/`, moved to another account.
 struct Happened {
